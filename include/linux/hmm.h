@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * HMM: share the address space of a process with a device.
+ *
+ * This header is the interface for drivers. Documentation/mm/hmm.rst gives the
+ * overview, a complete example and the table of what a walk reports for every
+ * kind of page table entry; mm/hmm_range.c explains the protocol.
+ */
+#ifndef LINUX_HMM_H
+#define LINUX_HMM_H
+
+#include <linux/bits.h>
+#include <linux/interval_tree.h>
+#include <linux/mm.h>
+
+struct mmu_interval_notifier;
+
+/**
+ * enum hmm_pfn_flags - bits of an entry of &hmm_range.hmm_pfns beside the pfn
+ *
+ * @HMM_PFN_VALID: Output: the entry holds a pfn that may be read. The pfn may
+ *	be one of device private memory if &hmm_range.dev_private_owner owns it.
+ * @HMM_PFN_WRITE: Output: the page may be written to. Set only with
+ *	@HMM_PFN_VALID.
+ * @HMM_PFN_ERROR: Output: no access is possible, and a fault would not help:
+ *	no vma, no struct page behind the entry, poisoned memory.
+ * @HMM_PFN_DMA_MAPPED: Sticky: the page is mapped for DMA.
+ * @HMM_PFN_P2PDMA: Sticky: the mapping for DMA is peer to peer.
+ * @HMM_PFN_P2PDMA_BUS: Sticky: the same, by bus address.
+ * @HMM_PFN_ORDER_SHIFT: Where the order of the mapping starts, see
+ *	hmm_pfn_to_map_order().
+ * @HMM_PFN_REQ_FAULT: Input: the output must be valid, or the call fails.
+ * @HMM_PFN_REQ_WRITE: Input: the output must be writable, or the call fails.
+ *	Goes with @HMM_PFN_REQ_FAULT.
+ * @HMM_PFN_FLAGS: All the bits that are not the pfn.
+ *
+ * An entry of 0 on output says that there is no page now, and that a call that
+ * asks for %HMM_PFN_REQ_FAULT may find one. On input it asks for a report only.
+ * A walk carries the sticky bits from input to output.
+ */
+enum hmm_pfn_flags {
+	HMM_PFN_VALID = 1UL << (BITS_PER_LONG - 1),
+	HMM_PFN_WRITE = 1UL << (BITS_PER_LONG - 2),
+	HMM_PFN_ERROR = 1UL << (BITS_PER_LONG - 3),
+	HMM_PFN_DMA_MAPPED = 1UL << (BITS_PER_LONG - 4),
+	HMM_PFN_P2PDMA     = 1UL << (BITS_PER_LONG - 5),
+	HMM_PFN_P2PDMA_BUS = 1UL << (BITS_PER_LONG - 6),
+
+	HMM_PFN_ORDER_SHIFT = (BITS_PER_LONG - 11),
+
+	HMM_PFN_REQ_FAULT = HMM_PFN_VALID,
+	HMM_PFN_REQ_WRITE = HMM_PFN_WRITE,
+
+	HMM_PFN_FLAGS = ~((1UL << HMM_PFN_ORDER_SHIFT) - 1),
+};
+
+/**
+ * hmm_pfn_to_page() - the struct page of an entry
+ * @hmm_pfn: an entry that has %HMM_PFN_VALID
+ *
+ * Context: Nothing pins the page. Use it under the driver's lock, after
+ * hmm_range_valid() (or mmu_interval_read_retry()) under that same lock said
+ * that the walk still stands.
+ *
+ * Return: the page.
+ */
+static inline struct page *hmm_pfn_to_page(unsigned long hmm_pfn)
+{
+	return pfn_to_page(hmm_pfn & ~HMM_PFN_FLAGS);
+}
+
+/**
+ * hmm_pfn_to_phys() - the physical address of an entry
+ * @hmm_pfn: an entry that has %HMM_PFN_VALID
+ *
+ * Context: As hmm_pfn_to_page().
+ *
+ * Return: the physical address of the page, in bytes.
+ */
+static inline phys_addr_t hmm_pfn_to_phys(unsigned long hmm_pfn)
+{
+	return __pfn_to_phys(hmm_pfn & ~HMM_PFN_FLAGS);
+}
+
+/**
+ * hmm_pfn_to_map_order() - the size at which the CPU maps the page of an entry
+ * @hmm_pfn: an entry that has %HMM_PFN_VALID
+ *
+ * The page lies in a mapping of 2^order pages that starts at a virtual address
+ * of the same alignment, all of it with the same permissions. That mapping may
+ * reach beyond the range that was walked, on either side.
+ *
+ * Context: As hmm_pfn_to_page().
+ *
+ * Return: the order, in pages: 0 for a page of its own.
+ */
+static inline unsigned int hmm_pfn_to_map_order(unsigned long hmm_pfn)
+{
+	return (hmm_pfn >> HMM_PFN_ORDER_SHIFT) & 0x1F;
+}
+
+/*
+ * What mm/hmm_range.c keeps in a tracked range. Drivers do not look inside.
+ *
+ * @mm, @owner and @ignore_events do not change while the range is registered.
+ * All else is written under the lock of the mm's struct hmm_ranges; only @state
+ * is also read without it.
+ */
+struct hmm_range_tracking {
+	/* The mm whose ranges this one is among; NULL: not registered. */
+	struct mm_struct	*mm;
+	/* The bounds as registered. */
+	struct interval_tree_node node;
+	/* Own invalidations of these events do not mark the range. */
+	void			*owner;
+	unsigned int		ignore_events;
+
+	unsigned int		state;
+	/* The chunks of the range that were invalidated since they were walked. */
+	u64			dirty;
+	/* The call that @dirty relates to: only its retry may trust the array. */
+	struct {
+		const unsigned long	*hmm_pfns;
+		unsigned long		start;
+		unsigned long		end;
+		unsigned long		default_flags;
+		void			*dev_private_owner;
+		bool			fault;
+	} call;
+};
+
+/**
+ * struct hmm_range - a range of a process's address space that a device mirrors
+ *
+ * @notifier: NULL for a range registered by hmm_range_register(). Otherwise an
+ *	interval notifier that covers [@start, @end), and the driver does by
+ *	mmu_interval_read_begin() and mmu_interval_read_retry() what the
+ *	tracking does for a registered range.
+ * @notifier_seq: With @notifier: the result of mmu_interval_read_begin().
+ * @start: First virtual address, page aligned. A walk of a registered range may
+ *	be narrowed to a part of it.
+ * @end: First virtual address behind the range, page aligned.
+ * @hmm_pfns: One entry a page from @start on, see &enum hmm_pfn_flags.
+ * @default_flags: What is asked for of each page: 0, %HMM_PFN_REQ_FAULT, or
+ *	that and %HMM_PFN_REQ_WRITE.
+ * @pfn_flags_mask: Which request bits of the entries of @hmm_pfns are added to
+ *	@default_flags, page by page. With 0 the array is not read for
+ *	requests.
+ * @dev_private_owner: The &dev_pagemap.owner of the device memory that a walk
+ *	reports instead of faulting it back to system memory. NULL: none.
+ * @ignore_events: Set before registering: a mask of BIT(MMU_NOTIFY_...);
+ *	invalidations of these kinds that the owner @dev_private_owner causes
+ *	do not invalidate the range.
+ * @flags: Set before registering: HMM_RANGE_... bits. None are defined.
+ * @tracking: private
+ *
+ * The driver serialises the calls that walk one range. It may let any number of
+ * threads use hmm_range_valid().
+ */
+struct hmm_range {
+	struct mmu_interval_notifier *notifier;
+	unsigned long		notifier_seq;
+	unsigned long		start;
+	unsigned long		end;
+	unsigned long		*hmm_pfns;
+	unsigned long		default_flags;
+	unsigned long		pfn_flags_mask;
+	void			*dev_private_owner;
+	unsigned int		ignore_events;
+	unsigned int		flags;
+
+	struct hmm_range_tracking tracking;
+};
+
+int hmm_range_register(struct hmm_range *range, struct mm_struct *mm,
+		       unsigned long start, unsigned long end);
+int hmm_range_register_locked(struct hmm_range *range, struct mm_struct *mm,
+			      unsigned long start, unsigned long end);
+void hmm_range_unregister(struct hmm_range *range);
+int hmm_range_begin(struct hmm_range *range);
+bool hmm_range_valid(const struct hmm_range *range);
+bool hmm_range_wait_until_valid(struct hmm_range *range,
+				unsigned long timeout_ms);
+
+int hmm_range_snapshot(struct hmm_range *range);
+int hmm_range_fault(struct hmm_range *range);
+int hmm_range_fault_locked(struct hmm_range *range, int *locked);
+int hmm_range_fault_unlocked_timeout(struct hmm_range *range,
+				     unsigned long timeout);
+
+/*
+ * How long, in milliseconds, a driver that has no better idea lets
+ * hmm_range_wait_until_valid() wait.
+ */
+#define HMM_RANGE_DEFAULT_TIMEOUT 1000
+
+#endif /* LINUX_HMM_H */
