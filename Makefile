@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The workbench: fetch the base kernel, put the series on it, build, boot, test.
+# Not part of the series.  Every target is one call of a script in scripts/.
+
+# Kind of kernel: release, debug, stock or stock-tests.
+KERNEL ?= release
+
+# The scripts read these from the environment.  $(value) hands a text such as
+# APPEND='memmap=1G$4G' on as it was written, without make expanding it.
+define pass
+ifneq ($(origin $1),undefined)
+override $1 := $$(value $1)
+export $1
+endif
+endef
+$(foreach v,KERNEL TREE CMD FILES ICOUNT SMP MEM APPEND TIMEOUT EXPECT DURATION BREAK,$(eval $(call pass,$v)))
+
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+.PHONY: help
+help:				## print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: deps
+deps:				## install the packages that are missing, or say which
+	@scripts/deps.sh
+
+.PHONY: base
+base: deps			## fetch the base source to out/base; TREE=dir takes a tree of your own
+	@scripts/fetch.sh
+
+.PHONY: tree
+tree: base			## out/patched: the base with the series; out/tests: with our tests only
+	@scripts/tree.sh patched
+	@scripts/tree.sh tests
+
+.PHONY: kernel
+kernel: tree			## build out/build/KERNEL (release, debug, stock, stock-tests)
+	@scripts/kernel.sh $(KERNEL)
+
+.PHONY: clean
+clean:				## remove what was built, keep the base source
+	@rm -rf out/build out/log out/patched out/tests out/work
+
+.PHONY: distclean
+distclean:			## remove out/ altogether
+	@rm -rf out

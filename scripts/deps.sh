@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Install the packages that the workbench needs.  Root gets them installed;
+# any other user is told the command.  Silent when nothing is missing.
+
+. "$(dirname "$0")/lib.sh"
+
+packages="
+	bc bison build-essential busybox-static ccache cpio debian-archive-keyring
+	flex git gnuplot-nox kmod libcap-dev libelf-dev libnuma-dev libssl-dev
+	python3 qemu-system-x86 rsync shellcheck sparse xz-utils"
+
+missing()
+{
+	local package
+
+	for package in $packages; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+			printf '%s ' "$package"
+	done
+}
+
+command -v dpkg-query >/dev/null ||
+	die "this is no Debian system; install what these packages hold: $packages"
+
+need=$(missing)
+[ -n "$need" ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+	note "Packages are missing. Install them with:"
+	note "    sudo apt-get install --no-install-recommends ${need% }"
+	exit 1
+fi
+
+say "Installing: ${need% }"
+log=$out/deps.log
+export DEBIAN_FRONTEND=noninteractive
+apt="timeout 600 apt-get -q -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3"
+# shellcheck disable=SC2086 # lists of words
+if ! { $apt update && $apt install -y --no-install-recommends $need; } >"$log" 2>&1 </dev/null; then
+	tail -n 20 "$log" >&2
+	die "apt could not install the packages; its output is in $log"
+fi
+need=$(missing)
+[ -z "$need" ] || die "still missing after the installation: $need"
