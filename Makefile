@@ -40,6 +40,10 @@ tree: base			## out/patched: the base with the series; out/tests: with our tests
 kernel: tree			## build out/build/KERNEL (release, debug, stock, stock-tests)
 	@scripts/kernel.sh $(KERNEL)
 
+.PHONY: series
+series: tree			## write the series as mails to out/series
+	@scripts/series.sh
+
 .PHONY: clean
 clean:				## remove what was built, keep the base source
 	@rm -rf out/build out/log out/patched out/tests out/work
