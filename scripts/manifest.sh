@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Reads the manifest ./series: checks that it carries each patch and each overlay file exactly once, and prints
-#	manifest.sh lines	its lines: PATCH [overlay-file | Kconfig:SYMBOL | MAINTAINERS]...
+#	manifest.sh lines	its lines: PATCH [overlay-file | Kconfig:SYMBOL | MAINTAINERS]... [[tests]]
 #	manifest.sh touched	the files of the kernel that the series changes or adds
 #	manifest.sh overlay	those of them that lie here as whole files
 . "$(dirname "$0")/lib.sh"
@@ -15,7 +15,7 @@ trap 'rm -rf "$tmp"' EXIT
 lines() { grep -v -e '^#' -e '^[[:space:]]*$' series || :; }
 
 # The words of all lines that name overlay files or entries, one per line.
-carried() { lines | awk '{ for (i = 2; i <= NF; i++) print $i }' | sort; }
+carried() { lines | awk '{ for (i = 2; i <= NF; i++) if ($i != "[tests]") print $i }' | sort; }
 
 overlay() { carried | grep -v -x -e 'Kconfig:.*' -e MAINTAINERS || :; }
 

@@ -18,6 +18,8 @@ fi
 
 for word; do
 	case $word in
+	"[tests]")
+		;;
 	Kconfig:* | MAINTAINERS)
 		"$root/scripts/place-entries.sh" "$tree" "$word" ;;
 	*)
