@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Makes one commit of the series in a tree: applies its patch, copies its overlay files, places its entries.
-# usage: step.sh TREE PATCH [overlay-file | Kconfig:SYMBOL | MAINTAINERS]...	(the words of a line of ./series)
+# usage: step.sh TREE PATCH [overlay-file | Kconfig:SYMBOL | MAINTAINERS | [tests]]...	(the words of a line of ./series)
 . "$(dirname "$0")/lib.sh"
 
 tree=$(cd "$1" && pwd -P)
@@ -18,6 +18,8 @@ fi
 
 for word; do
 	case $word in
+	'[tests]')
+		;;
 	"[tests]")
 		;;
 	Kconfig:* | MAINTAINERS)
