@@ -18,8 +18,6 @@ fi
 
 for word; do
 	case $word in
-	'[tests]')
-		;;
 	"[tests]")
 		;;
 	Kconfig:* | MAINTAINERS)
