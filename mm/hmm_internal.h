@@ -73,6 +73,7 @@ int hmm_walk_span(struct hmm_walk *walk, unsigned long start,
 bool hmm_walk_invalidated(const struct hmm_walk *walk);
 
 /* mm/hmm_range.c: a walk's side of the tracking. */
+int hmm_range_wait(struct hmm_range *range, unsigned long timeout);
 int hmm_range_walk_begin(struct hmm_range *range, bool fault, u64 *todo);
 int hmm_range_walk_end(struct hmm_range *range, u64 todo, int err);
 bool hmm_range_walk_invalidated(const struct hmm_range *range);
@@ -80,6 +81,31 @@ void hmm_range_first_span(const struct hmm_range *range, u64 todo,
 			  unsigned long *start, unsigned long *end);
 u64 hmm_range_chunks(const struct hmm_range *range, unsigned long start,
 		     unsigned long end);
+
+#else /* CONFIG_HMM_MIRROR */
+
+struct hmm_ranges {
+};
+
+static inline void hmm_ranges_init(struct hmm_ranges *ranges)
+{
+}
+
+static inline void
+hmm_ranges_invalidate_start(struct hmm_ranges *ranges,
+			    struct mmu_notifier_range *invalidation)
+{
+}
+
+static inline void
+hmm_ranges_invalidate_end(struct hmm_ranges *ranges,
+			  struct mmu_notifier_range *invalidation)
+{
+}
+
+static inline void hmm_ranges_release(struct hmm_ranges *ranges)
+{
+}
 
 #endif /* CONFIG_HMM_MIRROR */
 
