@@ -44,6 +44,11 @@ kernel: tree			## build out/build/KERNEL (release, debug, stock, stock-tests)
 series: tree			## write the series as mails to out/series
 	@scripts/series.sh
 
+.PHONY: apply
+apply:				## put the series onto a kernel tree of your own: TREE=dir
+	@$(MAKE) --no-print-directory series TREE=
+	@scripts/apply.sh
+
 .PHONY: clean
 clean:				## remove what was built, keep the base source
 	@rm -rf out/build out/log out/patched out/tests out/work

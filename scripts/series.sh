@@ -4,6 +4,7 @@
 # Writes the series to out/series as mails of git format-patch, and proves that git am of them on the base gives
 # out/patched. A repository of the base's versions of the touched files is all that takes.
 . "$(dirname "$0")/lib.sh"
+export LC_ALL=C
 
 ident=$(git -c user.useConfigOnly=true var GIT_AUTHOR_IDENT 2> /dev/null) ||
 	die "git does not know who signs the series off; say: git config --global user.name '...', and user.email"
@@ -85,6 +86,10 @@ verify()
 	git -C "$repo" am -q "${mails[@]:1}" > "$work/am" 2>&1 ||
 		{ cat "$work/am" >&2; die "git am does not take what git format-patch wrote"; }
 	same "$out/patched" || die "git am of the series does not give out/patched"
+	diff -rqN "$out/base" "$out/patched" | sed "s|^Files .* and $out/patched/\(.*\) differ$|\1|" | sort |
+		comm -23 - "$work/touched" > "$work/alien" || :
+	[ ! -s "$work/alien" ] ||
+		{ cat "$work/alien" >&2; die "out/patched differs from the base in files that the series does not touch"; }
 }
 
 [ -s "$work/lines" ] || die "the manifest lists no patch"
