@@ -18,12 +18,13 @@ struct hmm_range;
 /*
  * The tracked ranges of one mm. Lives in its mmu_notifier_subscriptions, so it
  * stays while anybody holds a reference by mmgrab().
- *
- * @lock protects everything here, and the tracking of each range in @ranges. It
- * nests inside every lock of mm and of a driver; nothing is called with it held
- * but wake_up_all() of @wq.
  */
 struct hmm_ranges {
+	/*
+	 * Protects everything here, and the tracking of each range in @ranges.
+	 * Nests inside all locks of the mm and of drivers, and nothing that
+	 * takes a lock is called with it held.
+	 */
 	spinlock_t		lock;
 	/* The registered ranges, by address: &hmm_range.tracking.node. */
 	struct rb_root_cached	ranges;

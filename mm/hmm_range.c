@@ -172,12 +172,7 @@ void hmm_ranges_invalidate_start(struct hmm_ranges *ranges,
 	spin_unlock(&ranges->lock);
 }
 
-/*
- * Called after the last callback of @invalidation, or when its start failed.
- *
- * A sleeper queues itself before it looks at the list under the lock. So if it
- * saw @invalidation there, it is seen here in the queue.
- */
+/* Called after the last callback of @invalidation, or when its start failed. */
 void hmm_ranges_invalidate_end(struct hmm_ranges *ranges,
 			       struct mmu_notifier_range *invalidation)
 {
@@ -185,6 +180,10 @@ void hmm_ranges_invalidate_end(struct hmm_ranges *ranges,
 	list_del(&invalidation->tracked);
 	spin_unlock(&ranges->lock);
 
+	/*
+	 * No barrier: a sleeper queues itself before it looks at the list under
+	 * the lock. If it found @invalidation there, it is in the queue by now.
+	 */
 	if (waitqueue_active(&ranges->wq))
 		wake_up_all(&ranges->wq);
 }
@@ -482,8 +481,8 @@ int hmm_range_wait(struct hmm_range *range, unsigned long timeout)
 
 	timeout = min_t(unsigned long, timeout, MAX_SCHEDULE_TIMEOUT);
 	left = wait_event_killable_timeout(ranges->wq,
-			(ret = hmm_range_poll(ranges, range)) != -EBUSY,
-			timeout);
+					   (ret = hmm_range_poll(ranges, range)) != -EBUSY,
+					   timeout);
 	return left < 0 ? -EINTR : ret;
 }
 
