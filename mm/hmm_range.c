@@ -401,8 +401,9 @@ EXPORT_SYMBOL_GPL(hmm_range_unregister);
  * next overlapping invalidation starts. What the driver looks up afterwards
  * stands as long as that is so.
  *
- * Context: Any; takes a spinlock and never waits. No lock needs to be held. The
- * caller serialises it with the walks of @range.
+ * Context: Process context, also with spinlocks held; never waits. No lock needs
+ * to be held. The caller serialises it with the walks of @range. A walk that
+ * follows reads everything anew.
  *
  * Return: 0, or
  *

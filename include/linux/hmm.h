@@ -140,7 +140,10 @@ struct hmm_range_tracking {
  * @start: First virtual address, page aligned. A walk of a registered range may
  *	be narrowed to a part of it.
  * @end: First virtual address behind the range, page aligned.
- * @hmm_pfns: One entry a page from @start on, see &enum hmm_pfn_flags.
+ * @hmm_pfns: One entry a page from @start on, see &enum hmm_pfn_flags. Between a
+ *	call and its retry the array has to be kept: entries that still stand
+ *	are not written again. To use the memory for something else in between,
+ *	call hmm_range_begin(), after which nothing is taken for a retry.
  * @default_flags: What is asked for of each page: 0, %HMM_PFN_REQ_FAULT, or
  *	that and %HMM_PFN_REQ_WRITE.
  * @pfn_flags_mask: Which request bits of the entries of @hmm_pfns are added to
