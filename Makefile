@@ -49,6 +49,10 @@ apply:				## put the series onto a kernel tree of your own: TREE=dir
 	@$(MAKE) --no-print-directory series TREE=
 	@scripts/apply.sh
 
+.PHONY: drivers
+drivers: tree			## compile every user of HMM in the tree against the series
+	@scripts/drivers.sh
+
 .PHONY: clean
 clean:				## remove what was built, keep the base source
 	@rm -rf out/build out/log out/patched out/tests out/work
