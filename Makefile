@@ -14,7 +14,7 @@ override $1 := $$(value $1)
 export $1
 endif
 endef
-$(foreach v,KERNEL TREE CMD FILES ICOUNT SMP MEM APPEND TIMEOUT EXPECT DURATION BREAK,$(eval $(call pass,$v)))
+$(foreach v,KERNEL TREE CMD FILES ICOUNT SMP MEM APPEND TIMEOUT EXPECT LOG DURATION BREAK,$(eval $(call pass,$v)))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -39,6 +39,14 @@ tree: base			## out/patched: the base with the series; out/tests: with our tests
 .PHONY: kernel
 kernel: tree			## build out/build/KERNEL (release, debug, stock, stock-tests)
 	@scripts/kernel.sh $(KERNEL)
+
+.PHONY: boot
+boot: kernel			## boot KERNEL, run CMD with FILES in /bin, exit with its status
+	@scripts/boot.sh
+
+.PHONY: shell
+shell: kernel			## boot KERNEL, a shell in it
+	@CMD= scripts/boot.sh
 
 .PHONY: series
 series: tree			## write the series as mails to out/series

@@ -9,6 +9,7 @@
 packages="
 	bc bison build-essential busybox-static ccache cpio debian-archive-keyring
 	flex git gnuplot-nox kmod libcap-dev libelf-dev libnuma-dev libssl-dev
+	liburing-dev
 	python3 qemu-system-x86 rsync shellcheck sparse xz-utils"
 
 missing()

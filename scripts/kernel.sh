@@ -22,9 +22,8 @@ esac
 # Count the objects that kbuild names: a line now and then, all of it in a log.
 progress()
 {
-	awk -v kind="$kind" -v log_file="$1" '
+	tee "$1" | awk -v kind="$kind" '
 		BEGIN { start = last = systime() }
-		{ print >log_file }
 		/^  (CC|LD|AR|AS) / {
 			n++
 			if (systime() - last >= 15) {

@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Boot a kernel in QEMU, run CMD in it with FILES in /bin, print its output and
+# exit with its status.  Without CMD: a shell.  From the environment:
+#
+#	KERNEL	which kernel of out/build		ICOUNT=1  exact instruction counts, one CPU
+#	SMP	CPUs (2)				MEM	  memory (2G), half on each node
+#	APPEND	words for the kernel's command line	TIMEOUT	  seconds until it is a hang (600)
+#	EXPECT	a report that CMD provokes (splats.awk)	LOG	  name of the logs in out/log
+#
+# The command's output and status have a virtio port each, so neither can be
+# taken for the other, nor for the kernel's log.  A report of trouble in that
+# log fails the run, whatever the command says.
+
+. "$(dirname "$0")/lib.sh"
+
+KERNEL=${KERNEL:-release}
+LOG=${LOG:-boot-$KERNEL}
+SMP=${SMP:-2}
+MEM=${MEM:-2G}
+ICOUNT=${ICOUNT:-0}
+EXPECT=${EXPECT:-}
+TIMEOUT=${TIMEOUT:-600}
+
+image=$out/build/$KERNEL/arch/x86/boot/bzImage
+console=$out/log/$LOG.console
+output=$out/log/$LOG.output
+
+[ -e "$image" ] || die "there is no kernel $image: run make kernel KERNEL=$KERNEL"
+work=$(scratch)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$out/log"
+
+# Fill the array machine with what does not depend on how we talk to the guest.
+configure_machine()
+{
+	local accel=tcg cpu=max half
+
+	if [ "$ICOUNT" != 0 ]; then
+		SMP=1
+		machine+=(-icount shift=0)
+	else
+		accel=$("$root/scripts/accel.sh" "$image")
+	fi
+	[ "$accel" = tcg ] || cpu=host
+	half=$(($(numfmt --from=iec "$MEM") / 2 >> 20))M
+	truncate -s 1G "$work/disk"
+	machine+=(-accel "$accel" -cpu "$cpu" -m "$MEM" -smp "$SMP,sockets=$SMP"
+		-nodefaults -no-user-config -no-reboot -display none
+		-object "memory-backend-ram,id=m0,size=$half"
+		-object "memory-backend-ram,id=m1,size=$half"
+		-numa "node,memdev=m0,cpus=0$([ "$SMP" -lt 3 ] || echo "-$((SMP - 2))")"
+		-numa "node,memdev=m1$([ "$SMP" -lt 2 ] || echo ",cpus=$((SMP - 1))")"
+		-drive "file=$work/disk,format=raw,if=virtio,cache=unsafe"
+		-kernel "$image" -initrd "$work/initramfs"
+		-append "console=ttyS0 panic=-1 printk.devkmsg=on ${APPEND:-}")
+}
+
+run_shell()
+{
+	say "A shell in $KERNEL; exit ends it, and Ctrl-A X kills the machine."
+	qemu-system-x86_64 "${machine[@]}" -serial mon:stdio
+}
+
+# Run the command, its output going to ours; leave its status in $status.
+run_command()
+{
+	local qemu killed=0
+
+	: >"$output"
+	timeout -k 5 "$TIMEOUT" qemu-system-x86_64 "${machine[@]}" \
+		-serial "file:$console" -device virtio-serial-pci \
+		-chardev "file,id=output,path=$output" \
+		-device virtserialport,chardev=output,name=output \
+		-chardev "file,id=status,path=$work/status" \
+		-device virtserialport,chardev=status,name=status </dev/null &
+	qemu=$!
+	tail -n +1 -s 0.2 -f --pid="$qemu" "$output"
+	wait "$qemu" || killed=$?
+	if [[ "$(cat "$work/status" 2>/dev/null)" =~ ^exit\ ([0-9]+)$ ]]; then
+		status=${BASH_REMATCH[1]}
+	elif [ "$killed" = 124 ] || [ "$killed" = 137 ]; then
+		note "boot.sh: the guest hung: not done after $TIMEOUT s (TIMEOUT=)"
+		status=124
+	else
+		note "boot.sh: the guest died before the command was done"
+		status=1
+	fi
+}
+
+check_log()
+{
+	if ! awk -v expect="${EXPECT//\\/\\\\}" -f "$root/scripts/splats.awk" "$console" >"$work/reports"; then
+		note "boot.sh: the guest's kernel reported:"
+		sed 's/^/    /' "$work/reports" >&2
+		[ "$status" != 0 ] || status=1
+	fi
+	[ "$status" = 0 ] || note "boot.sh: status $status; logs: $console $output"
+}
+
+machine=()
+# shellcheck disable=SC2086 # FILES is a list of words
+"$root/scripts/initramfs.sh" "$work/initramfs" "${CMD:-}" ${FILES:-}
+configure_machine
+if [ -z "${CMD:-}" ]; then
+	run_shell
+	exit
+fi
+rm -f "$console" "$output"
+status=1
+run_command
+check_log
+exit "$status"

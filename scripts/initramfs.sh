@@ -1,0 +1,37 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Write an initramfs: initramfs.sh OUTPUT CMD FILE...  It holds busybox, our
+# init, the command, and each FILE in /bin with the libraries that it needs.
+
+. "$(dirname "$0")/lib.sh"
+
+output=$1
+cmd=$2
+shift 2
+dir=$(scratch)
+trap 'rm -rf "$dir"' EXIT
+
+add_libraries()
+{
+	local lib
+
+	# A static binary, a script or a module has none, and ldd says so.
+	{ ldd "$1" 2>/dev/null || :; } | grep -o '/[^ ]*' | while read -r lib; do
+		[ ! -e "$lib" ] || [ -e "$dir$lib" ] || install -D "$lib" "$dir$lib"
+	done
+}
+
+mkdir -p "$dir"/{bin,sbin,dev,proc,sys,tmp,root,etc}
+cp /bin/busybox "$dir/bin/busybox"
+busybox --list | while read -r applet; do
+	[ "$applet" = busybox ] || ln -s busybox "$dir/bin/$applet"
+done
+cp "$root/scripts/guest/init" "$dir/init"
+[ -z "$cmd" ] || printf '%s\n' "$cmd" >"$dir/etc/cmd"
+for file; do
+	[ -e "$file" ] || die "FILES names $file, which does not exist"
+	cp -L --remove-destination -r "$file" "$dir/bin/"
+	add_libraries "$file"
+done
+(cd "$dir" && find . | cpio -o -H newc --quiet -R 0:0) >"$output"
