@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Stands for the notifier core: the kinds of invalidation, an invalidation, and
+ * its start and end, which shim.c hands to mm/hmm_range.c as mm/mmu_notifier.c
+ * does.
+ */
+#ifndef HMM_SHIM_MMU_NOTIFIER_H
+#define HMM_SHIM_MMU_NOTIFIER_H
+
+#include <linux/list.h>
+#include <linux/mm.h>
+
+enum mmu_notifier_event {
+	MMU_NOTIFY_UNMAP,
+	MMU_NOTIFY_CLEAR,
+	MMU_NOTIFY_PROTECTION_VMA,
+	MMU_NOTIFY_PROTECTION_PAGE,
+	MMU_NOTIFY_SOFT_DIRTY,
+	MMU_NOTIFY_RELEASE,
+	MMU_NOTIFY_MIGRATE,
+	MMU_NOTIFY_EXCLUSIVE,
+};
+
+struct mmu_notifier_range {
+	struct mm_struct *mm;
+	unsigned long start;
+	unsigned long end;
+	unsigned int flags;
+	enum mmu_notifier_event event;
+	void *owner;
+	struct list_head tracked;
+};
+
+void mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range);
+void mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range);
+
+#endif /* HMM_SHIM_MMU_NOTIFIER_H */
