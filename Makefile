@@ -61,6 +61,10 @@ apply:				## put the series onto a kernel tree of your own: TREE=dir
 drivers: tree			## compile every user of HMM in the tree against the series
 	@scripts/drivers.sh
 
+.PHONY: configs
+configs: tree			## compile the series with features off: HMM, THP, hugetlb, swap, 64 bits ...
+	@scripts/configs.sh
+
 .PHONY: clean
 clean:				## remove what was built, keep the base source
 	@rm -rf out/build out/log out/patched out/tests out/work

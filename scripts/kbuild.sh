@@ -64,7 +64,8 @@ configure()
 		return
 	fi
 	rm -f "$build/.fragments"
-	cat "${files[@]}" >"$build/.config.wanted"
+	awk -F = '/^CONFIG_/ { line[$1] = $0 } END { for (symbol in line) print line[symbol] }' \
+		"${files[@]}" >"$build/.config.wanted"
 	kbuild -s KCONFIG_ALLCONFIG="$build/.config.wanted" "$config" >/dev/null
 	kbuild -s olddefconfig >/dev/null
 	lost=$(dropped "$build/.config" "${files[@]}")
