@@ -9,7 +9,7 @@ objects_progress()
 {
 	awk -v log_file="$1" -v total="$2" -v name="$3" '
 		{ print > log_file }
-		/^  CC .*\.o$/ { printf "# %s: [%d/%d] %s\n", name, ++n, total, $NF; fflush() }'
+		/^  CC .*\.o$/ && $NF !~ "^scripts/" { printf "# %s: [%d/%d] %s\n", name, ++n, total, $NF; fflush() }'
 }
 
 # objects_why LOG OBJECT: what make said about an object that failed, not more than 40 lines
