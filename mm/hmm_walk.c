@@ -1,0 +1,894 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * HMM: read the page tables of a range into its array, and fault in what is
+ * asked for and missing.
+ *
+ * A walk goes through the page tables in address order and stores one entry for
+ * each page, as Documentation/mm/hmm.rst ("What a walk reports") lists them. At
+ * the first page that is asked for and that the page table does not give, it
+ * notes which pages to fault in and leaves walk_page_range() altogether: the
+ * fault runs with the mmap lock and nothing else. Then the walk goes on at the
+ * first page that is not stored yet, and sees for itself what the fault did.
+ *
+ * Page table entries are read without their lock, and once each. What is stored
+ * may be out of date by the time that it is stored; whoever changes an entry
+ * has invalidated the range before, so the caller finds out and walks again.
+ * The lock is taken only where a struct page has to be looked into, which is to
+ * find the owner of device private memory: an entry that is there under the
+ * lock holds a reference to the page, and the page one to its pgmap.
+ *
+ * The array is written without the lock of the driver, while a notifier callback
+ * may run hmm_dma_unmap_pfn() on it. An entry is written only if it changes, and
+ * by compare and exchange if it holds a sticky bit, so that a bit that was
+ * cleared in the meantime is not brought back. Without a sticky bit it is simply
+ * written if the range is a tracked one: its driver serialises hmm_dma_map_pfn(),
+ * which sets them, with the walks that write the same array, so none can appear.
+ * Drivers with interval notifiers were never told to, and ODP does not.
+ */
+#include <linux/bitops.h>
+#include <linux/hmm.h>
+#include <linux/huge_mm.h>
+#include <linux/hugetlb.h>
+#include <linux/leafops.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/pagewalk.h>
+#include <linux/sched/signal.h>
+#include <linux/secretmem.h>
+#include <linux/unroll.h>
+
+#include "hmm_internal.h"
+#include "internal.h"
+
+/* What a callback returns to leave the walk for a fault. */
+#define HMM_WALK_FAULT	1
+
+/* Bits that belong to hmm_dma_{map,unmap}_pfn(), and that a walk keeps. */
+#define HMM_PFN_STICKY	(HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA | \
+			 HMM_PFN_P2PDMA_BUS)
+
+#define HMM_PFN_REQ	(HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE)
+
+/* How many entries of a run are compared or written at once. */
+#define HMM_BLOCK	16
+
+/*
+ * A span on its way through the page tables.
+ *
+ * @walk: what the caller asked for
+ * @want: request bits that hold for every page; 0 if there are none
+ * @mask: request bits that are taken from the array as well
+ * @first: where walk_page_range() was entered
+ * @fault_start: the first page to fault in
+ * @fault_end: behind the last one
+ * @fault_write: fault for write
+ * @batch: how many pages of a page table to fault in before looking again
+ * @shared: sticky bits may appear in the array at any time
+ */
+struct hmm_walker {
+	struct hmm_walk	*walk;
+	unsigned long	want;
+	unsigned long	mask;
+	unsigned long	first;
+	unsigned long	fault_start;
+	unsigned long	fault_end;
+	bool		fault_write;
+	unsigned int	batch;
+	bool		shared;
+};
+
+/*
+ * The array.
+ */
+
+static unsigned long *hmm_entries(const struct hmm_walker *walker,
+				  unsigned long addr)
+{
+	const struct hmm_range *range = walker->walk->range;
+
+	return &range->hmm_pfns[(addr - range->start) >> PAGE_SHIFT];
+}
+
+/*
+ * Look at an entry without caring whether somebody changes its sticky bits at
+ * the moment: what is done about them is decided by hmm_store(). Plain, so that
+ * it can be the operand of a comparison.
+ */
+static __always_inline unsigned long hmm_peek(const unsigned long *entry)
+{
+	/* Only hmm_dma_{map,unmap}_pfn() write it now, see above. */
+	return data_race(*entry);
+}
+
+/* Write all of an entry but the sticky bits, which others may change now. */
+static noinline void hmm_store_shared(unsigned long *entry, unsigned long new)
+{
+	unsigned long old = READ_ONCE(*entry);
+
+	do {
+		if (!((old ^ new) & ~HMM_PFN_STICKY))
+			return;
+	} while (!try_cmpxchg(entry, &old, (old & HMM_PFN_STICKY) | new));
+}
+
+static __always_inline void hmm_store(const struct hmm_walker *walker,
+				      unsigned long *entry, unsigned long new)
+{
+	unsigned long old = hmm_peek(entry);
+
+	if (old == new)
+		return;
+	if (likely(!walker->shared && !(old & HMM_PFN_STICKY)))
+		WRITE_ONCE(*entry, new);
+	else if ((old ^ new) & ~HMM_PFN_STICKY)
+		hmm_store_shared(entry, new);
+}
+
+/* Store @n entries one by one, each @step above the one before. */
+static noinline void hmm_store_each(const struct hmm_walker *walker,
+				    unsigned long *entries, unsigned long new,
+				    unsigned long n, unsigned long step)
+{
+	for (; n; n--, new += step)
+		hmm_store(walker, entries++, new);
+}
+
+/* Is this a block of consecutive pfns from @new on, with no sticky bits? */
+static __always_inline bool hmm_block_is(const unsigned long *entries,
+					 unsigned long new)
+{
+	int i;
+
+	unrolled_full
+	for (i = 0; i < HMM_BLOCK; i++)
+		if (hmm_peek(&entries[i]) != new + i)
+			return false;
+	return true;
+}
+
+/* All bits that are set in a block. */
+static __always_inline unsigned long
+hmm_block_bits(const unsigned long *entries)
+{
+	unsigned long bits = 0;
+	int i;
+
+	unrolled_full
+	for (i = 0; i < HMM_BLOCK; i++)
+		bits |= hmm_peek(&entries[i]);
+	return bits;
+}
+
+/* Consecutive pfns with the same flags: the pages of a leaf. */
+static void hmm_store_run(const struct hmm_walker *walker,
+			  unsigned long *entries, unsigned long new,
+			  unsigned long n)
+{
+	int i;
+
+	for (; n >= HMM_BLOCK; n -= HMM_BLOCK) {
+		if (hmm_block_is(entries, new)) {
+			/* As it was in the walk before: nothing to write. */
+		} else if (likely(!walker->shared &&
+				  !(hmm_block_bits(entries) &
+				    HMM_PFN_STICKY))) {
+			unrolled_full
+			for (i = 0; i < HMM_BLOCK; i++)
+				WRITE_ONCE(entries[i], new + i);
+		} else {
+			hmm_store_each(walker, entries, new, HMM_BLOCK, 1);
+		}
+		entries += HMM_BLOCK;
+		new += HMM_BLOCK;
+	}
+	hmm_store_each(walker, entries, new, n, 1);
+}
+
+/* Entries that are all alike: 0 or an error. */
+static void hmm_store_same(const struct hmm_walker *walker,
+			   unsigned long *entries, unsigned long new,
+			   unsigned long n)
+{
+	for (; n >= HMM_BLOCK; n -= HMM_BLOCK) {
+		if (hmm_block_bits(entries) | new)
+			hmm_store_each(walker, entries, new, HMM_BLOCK, 0);
+		entries += HMM_BLOCK;
+	}
+	hmm_store_each(walker, entries, new, n, 0);
+}
+
+/*
+ * What is asked for.
+ */
+
+/* A snapshot asks for nothing, nor does a fault without HMM_PFN_REQ_FAULT. */
+static void hmm_walker_requests(struct hmm_walker *walker)
+{
+	const struct hmm_range *range = walker->walk->range;
+
+	if (!walker->walk->fault ||
+	    !((range->default_flags | range->pfn_flags_mask) &
+	      HMM_PFN_REQ_FAULT))
+		return;
+	walker->want = range->default_flags & HMM_PFN_REQ;
+	walker->mask = range->pfn_flags_mask & HMM_PFN_REQ;
+}
+
+/* The bits that the output for this page must have; @entry is its input. */
+static unsigned long hmm_want(const struct hmm_walker *walker,
+			      unsigned long entry)
+{
+	unsigned long want = walker->want | (entry & walker->mask);
+
+	return want & HMM_PFN_REQ_FAULT ? want : 0;
+}
+
+/* The first page of @n that @new does not satisfy; @n if there is none. */
+static unsigned long hmm_first_unmet(const struct hmm_walker *walker,
+				     const unsigned long *entries,
+				     unsigned long n, unsigned long new)
+{
+	unsigned long i;
+
+	if (!walker->mask)
+		return walker->want & ~new ? 0 : n;
+	for (i = 0; i < n; i++)
+		if (hmm_want(walker, entries[i]) & ~new)
+			break;
+	return i;
+}
+
+/*
+ * The vma.
+ */
+
+/*
+ * Does the vma keep all of its pages from a device? Those with VM_IO or
+ * VM_PFNMAP have no struct page, or none to be used; the pages of secretmem are
+ * the process's alone. No architecture that HMM runs on can write to what it
+ * cannot read.
+ */
+static bool hmm_vma_refuses(struct vm_area_struct *vma)
+{
+	return (vma->vm_flags & (VM_IO | VM_PFNMAP)) ||
+	       !(vma->vm_flags & VM_READ) || vma_is_secretmem(vma);
+}
+
+/*
+ * Only calls and returns of the CPU write to a shadow stack, although its
+ * entries count as writable.
+ */
+static bool hmm_vma_may_write(const struct vm_area_struct *vma)
+{
+	return (vma->vm_flags & VM_WRITE) && !(vma->vm_flags & VM_SHADOW_STACK);
+}
+
+/* The flags of a page of a mapping of 2^@order pages. */
+static unsigned long hmm_page_flags(const struct vm_area_struct *vma,
+				    bool write, unsigned int order)
+{
+	unsigned long flags = HMM_PFN_VALID;
+
+	if (write && !(vma->vm_flags & VM_SHADOW_STACK))
+		flags |= HMM_PFN_WRITE;
+	return flags | (unsigned long)order << HMM_PFN_ORDER_SHIFT;
+}
+
+/*
+ * Common to all levels.
+ */
+
+/*
+ * Runs between the parts of a walk that one PMD entry maps, so that no walk
+ * holds the CPU, outlives its task or goes on in vain.
+ */
+static int hmm_walk_pause(const struct hmm_walker *walker)
+{
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (hmm_walk_invalidated(walker->walk))
+		return -EBUSY;
+	cond_resched();
+	return 0;
+}
+
+/*
+ * The page at @addr is asked for by @want and its entry does not give that:
+ * note the fault, or say why none would help. @may_copy: the entry is there, and
+ * a fault for write may put another page in its place.
+ */
+static int hmm_walk_miss(struct hmm_walker *walker, struct vm_area_struct *vma,
+			 unsigned long addr, unsigned long want,
+			 unsigned long new, bool may_copy)
+{
+	const bool write = want & HMM_PFN_REQ_WRITE;
+
+	if (!vma || hmm_vma_refuses(vma))
+		return -EFAULT;
+	if (write && !hmm_vma_may_write(vma))
+		return -EPERM;
+	if ((new & HMM_PFN_ERROR) && !(write && may_copy))
+		return -EFAULT;
+	walker->fault_start = addr;
+	walker->fault_end = addr + PAGE_SIZE;
+	walker->fault_write = write;
+	return HMM_WALK_FAULT;
+}
+
+/*
+ * One entry above the PTE level, or none, stands for all pages of [addr, end):
+ * store them. @new is for the page at @addr.
+ */
+static int hmm_walk_leaf(struct hmm_walker *walker, struct vm_area_struct *vma,
+			 unsigned long addr, unsigned long end,
+			 unsigned long new, bool may_copy)
+{
+	unsigned long next, n, i, *entries;
+	int err;
+
+	for (; addr != end; addr = next) {
+		next = pmd_addr_end(addr, end);
+		n = (next - addr) >> PAGE_SHIFT;
+		entries = hmm_entries(walker, addr);
+
+		walker->walk->last = addr;
+		if (addr != walker->first) {
+			err = hmm_walk_pause(walker);
+			if (err)
+				return err;
+		}
+		i = hmm_first_unmet(walker, entries, n, new);
+		if (i != n)
+			return hmm_walk_miss(walker, vma, addr + i * PAGE_SIZE,
+					     hmm_want(walker, entries[i]),
+					     new, may_copy);
+		if (new & HMM_PFN_VALID) {
+			hmm_store_run(walker, entries, new, n);
+			new += n;
+		} else {
+			hmm_store_same(walker, entries, new, n);
+		}
+	}
+	walker->walk->last = end;
+	return 0;
+}
+
+/* What to report for an entry that is neither present nor none. */
+static unsigned long hmm_softleaf(softleaf_t leaf)
+{
+	switch (softleaf_type(leaf)) {
+	case SOFTLEAF_SWAP:
+	case SOFTLEAF_MIGRATION_READ:
+	case SOFTLEAF_MIGRATION_READ_EXCLUSIVE:
+	case SOFTLEAF_MIGRATION_WRITE:
+	case SOFTLEAF_DEVICE_PRIVATE_READ:
+	case SOFTLEAF_DEVICE_PRIVATE_WRITE:
+	case SOFTLEAF_DEVICE_EXCLUSIVE:
+		return 0;
+	case SOFTLEAF_MARKER:
+		if (softleaf_is_poison_marker(leaf) ||
+		    softleaf_is_guard_marker(leaf))
+			return HMM_PFN_ERROR;
+		return 0;
+	default:
+		return HMM_PFN_ERROR;
+	}
+}
+
+/*
+ * What to report for a device private entry; 0 if its memory is not the
+ * caller's. Holds the lock of the page table that the entry was read from.
+ */
+static unsigned long hmm_device_private(const struct hmm_walker *walker,
+					const struct vm_area_struct *vma,
+					softleaf_t leaf, unsigned int order)
+{
+	const struct page *page = softleaf_to_page(leaf);
+
+	if (page_pgmap(page)->owner != walker->walk->range->dev_private_owner)
+		return 0;
+	return softleaf_to_pfn(leaf) |
+	       hmm_page_flags(vma, softleaf_is_device_private_write(leaf),
+			      order);
+}
+
+/*
+ * PTEs.
+ */
+
+/* What to report for a PTE, device private ones apart. */
+static unsigned long hmm_pte(struct vm_area_struct *vma, unsigned long addr,
+			     pte_t pte)
+{
+	unsigned long pfn = pte_pfn(pte);
+	struct page *page;
+
+	if (pte_none(pte))
+		return 0;
+	if (!pte_present(pte))
+		return hmm_softleaf(softleaf_from_pte(pte));
+	if (pte_protnone(pte))
+		return 0;
+	page = vm_normal_page(vma, addr, pte);
+	if (page)
+		pfn = page_to_pfn(page);
+	else if (!is_zero_pfn(pfn))
+		return HMM_PFN_ERROR;
+	return pfn | hmm_page_flags(vma, pte_write(pte), 0);
+}
+
+/* Is it plain that there is a page, without vm_normal_page()? */
+static bool hmm_pte_is_plain(const struct vm_area_struct *vma, pte_t pte)
+{
+	if (!pte_present(pte) || pte_protnone(pte) || pte_special(pte))
+		return false;
+	return IS_ENABLED(CONFIG_ARCH_HAS_PTE_SPECIAL) ||
+	       !(vma->vm_flags & VM_MIXEDMAP);
+}
+
+/*
+ * Store pages as long as their PTEs differ from the first one by no more than
+ * the pfn and the accessed bit. Returns how many of @n were stored; 0 if the
+ * first one is not plain, or not all that is asked for.
+ *
+ * This is what a walk of small pages spends its time in, so it takes a PTE apart
+ * once: @base is the PTE less its pfn. If subtracting that from another one
+ * leaves anything below the pfn or above it, then some other bit differs.
+ * Rotated, both are beyond any pfn that there is, and so is a pfn without a
+ * memory map, which vm_normal_page() has to see.
+ */
+static unsigned long hmm_walk_plain_ptes(const struct hmm_walker *walker,
+					 const struct vm_area_struct *vma,
+					 pte_t *ptep, unsigned long *entries,
+					 unsigned long n)
+{
+	const unsigned long highest = highest_memmap_pfn;
+	const pte_t pte = ptep_get_lockless(ptep);
+	unsigned long flags, base, pfn, i;
+
+	if (!IS_ENABLED(CONFIG_64BIT) || !hmm_pte_is_plain(vma, pte))
+		return 0;
+	flags = hmm_page_flags(vma, pte_write(pte), 0);
+	if (hmm_want(walker, *entries) & ~flags)
+		return 0;
+	if (walker->mask)
+		n = 1;
+	base = (unsigned long)pte_val(pte_mkold(pte)) -
+	       (pte_pfn(pte) << PFN_PTE_SHIFT);
+
+	for (i = 0; i < n; i++) {
+		pfn = pte_val(pte_mkold(ptep_get_lockless(ptep + i)));
+		pfn = ror64(pfn - base, PFN_PTE_SHIFT);
+		if (unlikely(pfn > highest))
+			break;
+		hmm_store(walker, &entries[i], pfn | flags);
+	}
+	return i;
+}
+
+/*
+ * Store PTEs that are exactly like the first one and report the same: holes,
+ * markers, the zero page. Returns how many of @n were stored, at least one.
+ */
+static unsigned long hmm_walk_equal_ptes(const struct hmm_walker *walker,
+					 pte_t pte, pte_t *ptep,
+					 unsigned long *entries,
+					 unsigned long n, unsigned long new)
+{
+	unsigned long i = 0;
+
+	if (walker->mask ||
+	    (pte_present(pte) && !is_zero_pfn(pte_pfn(pte))))
+		n = 1;
+	do {
+		hmm_store(walker, &entries[i], new);
+	} while (++i < n && pte_same(ptep_get_lockless(ptep + i), pte));
+	return i;
+}
+
+/*
+ * Store device private pages under the lock of the page table. Returns how many
+ * from @addr on were stored; 0 if there is none, or it is not all that is asked
+ * for.
+ */
+static unsigned long hmm_walk_private_ptes(const struct hmm_walker *walker,
+					   struct vm_area_struct *vma,
+					   pmd_t *pmdp, unsigned long addr,
+					   unsigned long n)
+{
+	unsigned long new, i, *entries = hmm_entries(walker, addr);
+	spinlock_t *ptl; /* of the page table */
+	softleaf_t leaf;
+	pte_t *ptep;
+
+	ptep = pte_offset_map_lock(vma->vm_mm, pmdp, addr, &ptl);
+	if (!ptep)
+		return 0;
+	for (i = 0; i < n; i++) {
+		leaf = softleaf_from_pte(ptep_get(ptep + i));
+		if (!softleaf_is_device_private(leaf))
+			break;
+		new = hmm_device_private(walker, vma, leaf, 0);
+		if (hmm_want(walker, entries[i]) & ~new)
+			break;
+		hmm_store(walker, &entries[i], new);
+	}
+	pte_unmap_unlock(ptep, ptl);
+	return i;
+}
+
+/*
+ * The PTE is missed, @want says for what. How many of the @n pages from there on
+ * does the same fault help? Only those that are sure to need it, and no more
+ * than a batch: a fault may map more than its page, and then the others need
+ * none.
+ */
+static unsigned long hmm_pte_miss_run(const struct hmm_walker *walker,
+				      pte_t pte, pte_t *ptep,
+				      const unsigned long *entries,
+				      unsigned long n, unsigned long want)
+{
+	const bool none = pte_none(pte);
+	unsigned long i;
+	pte_t next;
+
+	if (!none && !(pte_present(pte) && (want & HMM_PFN_REQ_WRITE)))
+		return 1;
+	n = min_t(unsigned long, n, walker->batch);
+	for (i = 1; i < n; i++) {
+		next = ptep_get_lockless(ptep + i);
+		if (none ? !pte_none(next) :
+			   !pte_present(next) || pte_write(next))
+			break;
+		if (walker->mask && hmm_want(walker, entries[i]) != want)
+			break;
+	}
+	return i;
+}
+
+/*
+ * Faults in a page table come in batches, because each look at what they did
+ * costs a walk from the top. If the last batch made present what it was to and
+ * no more, the next one may be larger.
+ */
+static int hmm_walk_pte_miss(struct hmm_walker *walker,
+			     struct vm_area_struct *vma, unsigned long addr,
+			     pte_t pte, pte_t *ptep, unsigned long n,
+			     unsigned long new)
+{
+	const unsigned long *entries = hmm_entries(walker, addr);
+	const unsigned long want = hmm_want(walker, *entries);
+	const bool went_on = addr == walker->fault_end;
+	int err;
+
+	err = hmm_walk_miss(walker, vma, addr, want, new,
+			    pte_present(pte) && !pte_write(pte));
+	if (err != HMM_WALK_FAULT)
+		return err;
+	walker->batch = went_on ? min(walker->batch * 8, PTRS_PER_PTE) : 1;
+	walker->fault_end = addr + PAGE_SIZE *
+		hmm_pte_miss_run(walker, pte, ptep, entries, n, want);
+	return err;
+}
+
+/* Walk the first of @n PTEs, and those that are like it. */
+static int hmm_walk_other_ptes(struct hmm_walker *walker,
+			       struct vm_area_struct *vma, pmd_t *pmdp,
+			       unsigned long addr, pte_t *ptep,
+			       unsigned long n, unsigned long *done)
+{
+	unsigned long *entries = hmm_entries(walker, addr);
+	const pte_t pte = ptep_get_lockless(ptep);
+	unsigned long new;
+
+	if (!pte_present(pte) &&
+	    softleaf_is_device_private(softleaf_from_pte(pte))) {
+		*done = hmm_walk_private_ptes(walker, vma, pmdp, addr, n);
+		if (*done)
+			return 0;
+	}
+	new = hmm_pte(vma, addr, pte);
+	if (hmm_want(walker, *entries) & ~new)
+		return hmm_walk_pte_miss(walker, vma, addr, pte, ptep, n, new);
+	*done = hmm_walk_equal_ptes(walker, pte, ptep, entries, n, new);
+	return 0;
+}
+
+static int hmm_walk_ptes(pmd_t *pmdp, unsigned long addr, unsigned long end,
+			 struct mm_walk *mm_walk)
+{
+	struct hmm_walker *walker = mm_walk->private;
+	struct vm_area_struct *vma = mm_walk->vma;
+	unsigned long n, done;
+	pte_t *table, *ptep;
+	int err = 0;
+
+	table = pte_offset_map(pmdp, addr);
+	if (!table) {
+		mm_walk->action = ACTION_AGAIN;
+		return 0;
+	}
+	for (ptep = table; addr != end; ptep += done) {
+		n = (end - addr) >> PAGE_SHIFT;
+		done = hmm_walk_plain_ptes(walker, vma, ptep,
+					   hmm_entries(walker, addr), n);
+		if (!done) {
+			err = hmm_walk_other_ptes(walker, vma, pmdp, addr,
+						  ptep, n, &done);
+			if (err)
+				break;
+		}
+		addr += done * PAGE_SIZE;
+	}
+	pte_unmap(table);
+	walker->walk->last = addr;
+	return err;
+}
+
+/*
+ * Above the PTEs.
+ */
+
+static int hmm_walk_hole(unsigned long addr, unsigned long end, int depth,
+			 struct mm_walk *mm_walk)
+{
+	return hmm_walk_leaf(mm_walk->private, mm_walk->vma, addr, end,
+			     mm_walk->vma ? 0 : HMM_PFN_ERROR, false);
+}
+
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+static unsigned long hmm_pmd(struct vm_area_struct *vma, unsigned long addr,
+			     pmd_t pmd)
+{
+	if (pmd_protnone(pmd))
+		return 0;
+	if (!vm_normal_page_pmd(vma, addr, pmd) && !is_huge_zero_pmd(pmd))
+		return HMM_PFN_ERROR;
+	return (pmd_pfn(pmd) + ((addr & ~PMD_MASK) >> PAGE_SHIFT)) |
+	       hmm_page_flags(vma, pmd_write(pmd), PMD_SHIFT - PAGE_SHIFT);
+}
+
+/* A PMD that is neither none nor present: migrating, or device private. */
+static unsigned long hmm_absent_pmd(const struct hmm_walker *walker,
+				    struct vm_area_struct *vma,
+				    unsigned long addr, pmd_t *pmdp, pmd_t pmd)
+{
+	const softleaf_t leaf = softleaf_from_pmd(pmd);
+	unsigned long new = hmm_softleaf(leaf);
+	spinlock_t *ptl; /* of the PMD */
+
+	if (!softleaf_is_device_private(leaf))
+		return new;
+	ptl = pmd_lock(vma->vm_mm, pmdp);
+	if (pmd_same(pmdp_get(pmdp), pmd))
+		new = hmm_device_private(walker, vma, leaf,
+					 PMD_SHIFT - PAGE_SHIFT);
+	spin_unlock(ptl);
+	if (new)
+		new += (addr & ~PMD_MASK) >> PAGE_SHIFT;
+	return new;
+}
+
+static int hmm_walk_huge_pmd(pmd_t *pmdp, pmd_t pmd, unsigned long addr,
+			     unsigned long end, struct mm_walk *mm_walk)
+{
+	struct vm_area_struct *vma = mm_walk->vma;
+	unsigned long new;
+
+	if (pmd_present(pmd))
+		new = hmm_pmd(vma, addr, pmd);
+	else
+		new = hmm_absent_pmd(mm_walk->private, vma, addr, pmdp, pmd);
+	return hmm_walk_leaf(mm_walk->private, vma, addr, end, new,
+			     pmd_present(pmd) && !pmd_write(pmd));
+}
+#else
+static int hmm_walk_huge_pmd(pmd_t *pmdp, pmd_t pmd, unsigned long addr,
+			     unsigned long end, struct mm_walk *mm_walk)
+{
+	return hmm_walk_leaf(mm_walk->private, mm_walk->vma, addr, end,
+			     HMM_PFN_ERROR, false);
+}
+#endif /* CONFIG_TRANSPARENT_HUGEPAGE */
+
+static int hmm_walk_pmd(pmd_t *pmdp, unsigned long addr, unsigned long end,
+			struct mm_walk *mm_walk)
+{
+	struct hmm_walker *walker = mm_walk->private;
+	const pmd_t pmd = pmdp_get_lockless(pmdp);
+	int err;
+
+	if (pmd_none(pmd))
+		return hmm_walk_hole(addr, end, -1, mm_walk);
+	if (!pmd_present(pmd) || pmd_trans_huge(pmd))
+		return hmm_walk_huge_pmd(pmdp, pmd, addr, end, mm_walk);
+	if (pmd_bad(pmd))
+		return hmm_walk_leaf(walker, mm_walk->vma, addr, end,
+				     HMM_PFN_ERROR, false);
+	if (addr != walker->first) {
+		err = hmm_walk_pause(walker);
+		if (err)
+			return err;
+	}
+	return hmm_walk_ptes(pmdp, addr, end, mm_walk);
+}
+
+#ifdef CONFIG_HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD
+static int hmm_walk_pud(pud_t *pudp, unsigned long addr, unsigned long end,
+			struct mm_walk *mm_walk)
+{
+	struct vm_area_struct *vma = mm_walk->vma;
+	const pud_t pud = pudp_get(pudp);
+	unsigned long new = HMM_PFN_ERROR;
+
+	if (!pud_present(pud) || !pud_trans_huge(pud))
+		return 0;
+	mm_walk->action = ACTION_CONTINUE;
+	if (vm_normal_page_pud(vma, addr, pud))
+		new = (pud_pfn(pud) + ((addr & ~PUD_MASK) >> PAGE_SHIFT)) |
+		      hmm_page_flags(vma, pud_write(pud),
+				     PUD_SHIFT - PAGE_SHIFT);
+	return hmm_walk_leaf(mm_walk->private, vma, addr, end, new,
+			     !pud_write(pud));
+}
+#else
+#define hmm_walk_pud	NULL
+#endif /* CONFIG_HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD */
+
+#ifdef CONFIG_HUGETLB_PAGE
+static unsigned long hmm_hugetlb(const struct vm_area_struct *vma,
+				 unsigned int order, pte_t pte)
+{
+	if (huge_pte_none(pte))
+		return 0;
+	if (!pte_present(pte))
+		return hmm_softleaf(softleaf_from_pte(pte));
+	if (pte_protnone(pte))
+		return 0;
+	return pte_pfn(pte) | hmm_page_flags(vma, huge_pte_write(pte), order);
+}
+
+/* Called with the vma lock of hugetlb held, which keeps the page table. */
+static int hmm_walk_hugetlb(pte_t *ptep, unsigned long hmask,
+			    unsigned long addr, unsigned long end,
+			    struct mm_walk *mm_walk)
+{
+	struct vm_area_struct *vma = mm_walk->vma;
+	struct hstate *h = hstate_vma(vma);
+	spinlock_t *ptl = huge_pte_lock(h, mm_walk->mm, ptep);
+	unsigned long new;
+	pte_t pte;
+
+	pte = huge_ptep_get(mm_walk->mm, addr & hmask, ptep);
+	spin_unlock(ptl);
+
+	new = hmm_hugetlb(vma, huge_page_order(h), pte);
+	if (new & HMM_PFN_VALID)
+		new += (addr & ~hmask) >> PAGE_SHIFT;
+	return hmm_walk_leaf(mm_walk->private, vma, addr, end, new, false);
+}
+#else
+#define hmm_walk_hugetlb	NULL
+#endif /* CONFIG_HUGETLB_PAGE */
+
+/* A vma that refuses is reported as no vma is, and skipped. */
+static int hmm_walk_test(unsigned long addr, unsigned long end,
+			 struct mm_walk *mm_walk)
+{
+	struct vm_area_struct *vma = mm_walk->vma;
+	int err;
+
+	if (!hmm_vma_refuses(vma))
+		return 0;
+	err = hmm_walk_leaf(mm_walk->private, vma, addr, end, HMM_PFN_ERROR,
+			    false);
+	return err ? err : 1;
+}
+
+static const struct mm_walk_ops hmm_walk_ops = {
+	.pud_entry	= hmm_walk_pud,
+	.pmd_entry	= hmm_walk_pmd,
+	.pte_hole	= hmm_walk_hole,
+	.hugetlb_entry	= hmm_walk_hugetlb,
+	.test_walk	= hmm_walk_test,
+	.walk_lock	= PGWALK_RDLOCK,
+};
+
+/*
+ * Faults.
+ */
+
+/*
+ * A fault did not simply succeed. If it dropped the mmap lock, the caller has to
+ * know, and the vma may be gone.
+ */
+static int hmm_fault_result(const struct hmm_walk *walk, vm_fault_t fault)
+{
+	int err;
+
+	if (fault & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)) {
+		/* A handler must keep the lock unless it is allowed to. */
+		if (WARN_ON_ONCE(!walk->locked))
+			return -EFAULT;
+		*walk->locked = 0;
+		return fatal_signal_pending(current) ? -EINTR : -EBUSY;
+	}
+	err = vm_fault_to_errno(fault, 0);
+	return WARN_ON_ONCE(!err) ? -EFAULT : err;
+}
+
+/* Fault in what the walk noted, as a remote access. */
+static int hmm_walk_fault(const struct hmm_walker *walker)
+{
+	const struct hmm_walk *walk = walker->walk;
+	unsigned int flags = FAULT_FLAG_REMOTE;
+	unsigned long addr = walker->fault_start;
+	struct vm_area_struct *vma;
+	vm_fault_t fault;
+
+	if (walker->fault_write)
+		flags |= FAULT_FLAG_WRITE;
+	if (walk->locked)
+		flags |= FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
+
+	/* The vma that the walk saw: the mmap lock was held ever since. */
+	vma = vma_lookup(walk->mm, addr);
+	for (; addr != walker->fault_end; addr += PAGE_SIZE) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		fault = handle_mm_fault(vma, addr, flags, NULL);
+		if (unlikely(fault & (VM_FAULT_ERROR | VM_FAULT_RETRY |
+				      VM_FAULT_COMPLETED)))
+			return hmm_fault_result(walk, fault);
+	}
+	return 0;
+}
+
+/**
+ * hmm_walk_span() - store what is mapped at a part of a range
+ * @walk: the range, its mm, and whether to fault in what is asked for
+ * @start: first virtual address, page aligned, in the range
+ * @end: first virtual address behind the part, page aligned, above @start
+ *
+ * The array holds output below @walk->last, and from there on its input.
+ *
+ * Context: Process context, may sleep. The caller holds the mmap lock of
+ * @walk->mm, for read or write. It is held on return too, unless *@walk->locked
+ * was cleared. A snapshot (@walk->fault is false) does not fault and does not
+ * wait for I/O or for migration.
+ *
+ * Return:
+ * * 0 - all of the part is stored
+ * * -EBUSY - the range was invalidated, or a fault dropped the mmap lock
+ *   (*@walk->locked is 0)
+ * * -EFAULT - a page was asked for and there is no vma, the vma or the entry
+ *   cannot be used, or the fault failed
+ * * -EPERM - a page was asked for to write, and the vma does not allow that
+ * * -ENOMEM - a fault ran out of memory
+ * * -EINTR - a fatal signal is pending (*@walk->locked may be 0)
+ */
+int hmm_walk_span(struct hmm_walk *walk, unsigned long start,
+		  unsigned long end)
+{
+	struct hmm_walker walker = {
+		.walk	= walk,
+		.batch	= 1,
+		.shared	= walk->range->notifier,
+	};
+	int err;
+
+	hmm_walker_requests(&walker);
+	walk->last = start;
+	do {
+		if (hmm_walk_invalidated(walk))
+			return -EBUSY;
+		walker.first = walk->last;
+		err = walk_page_range(walk->mm, walk->last, end, &hmm_walk_ops,
+				      &walker);
+		if (err != HMM_WALK_FAULT)
+			return err;
+		err = hmm_walk_fault(&walker);
+	} while (!err);
+	return err;
+}
