@@ -17,7 +17,7 @@ add_libraries()
 	local lib
 
 	# A static binary, a script or a module has none, and ldd says so.
-	{ ldd "$1" 2>/dev/null || :; } | grep -o '/[^ ]*' | while read -r lib; do
+	{ ldd "$1" 2>/dev/null || :; } | sed -n 's|[^/]*\(/[^ ]*\).*|\1|p' | while read -r lib; do
 		[ ! -e "$lib" ] || [ -e "$dir$lib" ] || install -D "$lib" "$dir$lib"
 	done
 }
