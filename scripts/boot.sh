@@ -11,7 +11,8 @@
 #
 # The command's output and status have a virtio port each, so neither can be
 # taken for the other, nor for the kernel's log.  A report of trouble in that
-# log fails the run, whatever the command says.
+# log fails the run, whatever the command says.  Exit status: the command's, or
+# 124 for a guest that hung, or 125 for one that died or reported trouble.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -85,7 +86,7 @@ run_command()
 		status=124
 	else
 		note "boot.sh: the guest died before the command was done"
-		status=1
+		status=125
 	fi
 }
 
@@ -94,7 +95,7 @@ check_log()
 	if ! awk -v expect="${EXPECT//\\/\\\\}" -f "$root/scripts/splats.awk" "$console" >"$work/reports"; then
 		note "boot.sh: the guest's kernel reported:"
 		sed 's/^/    /' "$work/reports" >&2
-		[ "$status" != 0 ] || status=1
+		status=125
 	fi
 	[ "$status" = 0 ] || note "boot.sh: status $status; logs: $console $output"
 }
@@ -108,7 +109,6 @@ if [ -z "${CMD:-}" ]; then
 	exit
 fi
 rm -f "$console" "$output"
-status=1
 run_command
 check_log
 exit "$status"

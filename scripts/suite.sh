@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Run one suite of tests: suite.sh NAME.  Builds what it needs and leaves its
+# report, in KTAP, in out/log/test/NAME.ktap.  Each suite is a function below.
+# STOCK=1 runs a suite on the kernels without the series instead.
+
+. "$(dirname "$0")/lib.sh"
+
+suite=$1
+dir=$out/log/test
+report=$dir/$suite.ktap
+mkdir -p "$dir"
+
+release=release debug=debug tree=patched
+if [ "${STOCK:-0}" != 0 ]; then
+	release=stock debug=stock-tests tree=tests
+fi
+programs=$out/selftests/$tree
+
+# Memory for the two coherent devices of the base's test driver, at 4.5 GiB
+# shellcheck disable=SC2016 # the dollar is the kernel's
+coherent='memmap=0x20000000$0x120000000 test_hmm.spm_addr_dev0=0x120000000 test_hmm.spm_addr_dev1=0x130000000'
+
+# in_guest KERNEL SECONDS COMMAND...: run each command as a test of one boot,
+# of SECONDS at most.  The commands are programs of the tree's selftests.
+in_guest()
+{
+	local kernel=$1 seconds=$2 names files command list=""
+
+	shift 2
+	names=$(for command; do echo "${command%% *}"; done | sort -u)
+	"$root/scripts/kernel.sh" "$kernel"
+	# shellcheck disable=SC2086 # a list of words
+	"$root/scripts/selftests.sh" "$tree" $names
+	files="$root/scripts/guest/suite $root/scripts/guest/mm-setup"
+	for command in $names; do files+=" $programs/$command"; done
+	for command; do list+=" '$command'"; done
+	say "$suite: booting $kernel for $# programs"
+	KERNEL=$kernel LOG=test/$suite MEM=4G TIMEOUT=$((seconds * 2)) FILES=$files APPEND=$coherent \
+		CMD="mm-setup && exec suite $seconds$list" "$root/scripts/boot.sh" |
+		tee "$report" | sed -u '/^ /d'
+}
+
+suite_hmm_release() { in_guest $release 900 hmm-tests; }
+
+# The harness gives each test 30 seconds, which a benchmark cannot keep under
+# KASAN without KVM: it is left to the release kernel.
+suite_hmm_debug() { in_guest $debug 900 "hmm-tests -T benchmark_thp_migration"; }
+
+# Our own programs, through our own test device
+suite_range_debug() { in_guest $debug 900 hmm_range; }
+
+# What the base has for the code that the series changes
+suite_mm_debug()
+{
+	in_guest $debug 600 \
+		"gup_test -u -n 1" "gup_test -u -n -1" "gup_test -U -n 123" \
+		"gup_test -a -n 1" "gup_test -a -n -1" "gup_test -b -n 512" \
+		"gup_test -L -T -w -n 123" "gup_test -a -t -w -n -1" \
+		"gup_test -u -H -m 64 -n 512" "gup_test -a -H -m 64 -w -n 123" \
+		"gup_test -ct -F 0x1 0 19 0x1000" \
+		gup_longterm cow madv_populate guard-regions uffd-unit-tests pfnmap migration mrelease_test
+}
+
+# KUnit runs before init does, and reports in the kernel's log.
+suite_kunit()
+{
+	local status=0
+
+	"$root/scripts/kernel.sh" $debug
+	say "kunit: booting $debug"
+	KERNEL=$debug LOG=test/kunit MEM=4G TIMEOUT=900 APPEND="kunit.enable=1" CMD=true \
+		"$root/scripts/boot.sh" || status=$?
+	cp "$dir/kunit.console" "$report"
+	return $status
+}
+
+suite_harness() { make -s -C "$root/tools/testing/hmm" ktap >"$report"; }
+suite_drivers() { "$root/scripts/drivers.sh" >"$report"; }
+suite_configs() { "$root/scripts/configs.sh" >"$report"; }
+suite_lint() { "$root/scripts/lint.sh" >"$report"; }
+suite_detectors() { "$root/scripts/detectors.sh" >"$report"; }
+
+rm -f "$report"
+"suite_${suite//-/_}"
