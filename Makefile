@@ -69,6 +69,10 @@ configs: tree			## compile the series with features off: HMM, THP, hugetlb, swap
 test: tree			## run all tests; SUITES='kunit ...' runs some of them
 	@env -u CMD -u FILES -u APPEND -u EXPECT -u LOG -u MEM -u SMP -u TIMEOUT -u ICOUNT scripts/test.sh $(SUITES)
 
+.PHONY: lint
+lint: series			## checkpatch, kernel-doc, MAINTAINERS and shellcheck on all that is ours
+	@scripts/lint.sh
+
 .PHONY: clean
 clean:				## remove what was built, keep the base source
 	@rm -rf out/build out/log out/patched out/tests out/work
