@@ -64,6 +64,7 @@ drivers: tree			## compile every user of HMM in the tree against the series
 .PHONY: configs
 configs: tree			## compile the series with features off: HMM, THP, hugetlb, swap, 64 bits ...
 	@scripts/configs.sh
+
 # TREE, CMD and the like are for other targets: a test chooses its own.
 .PHONY: test
 test: tree			## run all tests; SUITES='kunit ...' runs some of them

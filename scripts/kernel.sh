@@ -13,7 +13,7 @@ build=$out/build/$kind
 # tree and config fragments of each kind
 case $kind in
 release)	tree=patched fragments="base series" ;;
-debug)		tree=patched fragments="base debug series tests" ;;
+debug)		tree=patched fragments="base debug series kunit tests" ;;
 stock)		tree=base fragments="base" ;;
 stock-tests)	tree=tests fragments="base debug tests" ;;
 *)		die "no kernel '$kind': there are release, debug, stock and stock-tests" ;;

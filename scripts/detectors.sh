@@ -1,0 +1,132 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# See each detector of the workbench fire once, and excuse what is announced:
+# KTAP on standard output.  Reports are provoked in guests by guest/trouble.
+
+. "$(dirname "$0")/lib.sh"
+work=$(scratch)
+trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/ktap.sh"
+
+build_trouble()
+{
+	cp -r "$root/scripts/guest/trouble" "$work/"
+	make -s -C "$out/build/debug" M="$work/trouble" modules >"$work/build" 2>&1 ||
+		{ cat "$work/build" >&2; die "guest/trouble does not build as a module of debug"; }
+}
+
+# boot NAME CMD [VARIABLE=VALUE...]: what boot.sh says goes to $work/said, its
+# exit status to $status
+boot()
+{
+	local name=$1 cmd=$2
+
+	shift 2
+	note "detectors: booting for $name"
+	status=0
+	env KERNEL=debug TIMEOUT=240 "$@" LOG="test/detectors-$name" CMD="$cmd" \
+		FILES="$work/trouble/trouble.ko" "$root/scripts/boot.sh" >"$work/said" 2>&1 || status=$?
+}
+
+# seen NAME REGEX: one test, passed if boot.sh showed such a line
+seen()
+{
+	local result=0
+
+	grep -Eq "$2" "$work/said" || result=1
+	ktap_result "$1" "$result" "$work/said"
+}
+
+# ended NAME STATUS: one test, passed if boot.sh ended with that status
+ended()
+{
+	local result=0
+
+	[ "$status" = "$2" ] || result=1
+	ktap_result "$1" "$result" "$work/said"
+}
+
+# All that a kernel survives, in one boot; lockdep falls silent after its first
+# report, so it is last.
+survived()
+{
+	# shellcheck disable=SC2016 # the guest's dollar
+	boot survived '
+		echo 5 >/proc/sys/kernel/hung_task_timeout_secs
+		for kind in warn list object overrun atomic-sleep leak hang rcu deadlock; do
+			insmod /bin/trouble.ko kind=$kind
+		done
+		exit 0' APPEND=kasan_multi_shot
+	seen WARN 'WARNING: .*insmod'
+	seen 'list corruption' 'list_add corruption'
+	seen 'debug objects' 'ODEBUG: free active'
+	seen KASAN 'BUG: KASAN: slab-out-of-bounds'
+	seen 'sleep in atomic context' 'BUG: sleeping function called from invalid context'
+	seen 'hung task' 'INFO: task insmod:[0-9]+ blocked'
+	seen 'suspicious RCU usage' 'WARNING: suspicious RCU usage'
+	seen lockdep 'WARNING: possible circular locking dependency'
+	seen KMEMLEAK 'kmemleak: [0-9]+ new suspected memory leaks'
+	ended 'a report fails the run of a command that succeeds' 125
+}
+
+fatal()
+{
+	boot bug 'insmod /bin/trouble.ko kind=bug; insmod /bin/trouble.ko kind=oops; exit 0'
+	seen BUG 'kernel BUG at'
+	seen Oops 'Oops: .*000[0-9]'
+	boot panic 'insmod /bin/trouble.ko kind=panic'
+	seen panic 'Kernel panic - not syncing: trouble'
+	ended 'a guest that panics fails the run' 125
+	boot memory 'tail /dev/zero; exit 0' MEM=512M
+	seen 'out of memory' 'Out of memory: Killed process'
+	boot hang 'sleep 1000' TIMEOUT=20
+	ended 'a guest that hangs fails the run' 124
+	boot poweroff 'poweroff -f'
+	ended 'a guest that goes away fails the run' 125
+}
+
+quiet()
+{
+	boot status 'exit 7'
+	ended 'the status of the command comes out' 7
+	boot expected 'echo expect-splat: "WARNING: .*insmod" >/dev/kmsg
+		insmod /bin/trouble.ko kind=warn; exit 0'
+	ended 'a report that is announced is excused' 0
+	boot unexpected 'echo expect-splat: "WARNING: .*other" >/dev/kmsg
+		insmod /bin/trouble.ko kind=warn; exit 0'
+	ended 'another report than the announced one fails the run' 125
+	seen 'an announced report that does not come fails the run' 'expected, but never reported'
+}
+
+# A symbol that cannot be had must be named, by what builds a kernel.
+dropped_symbol()
+{
+	local result=0
+
+	echo "CONFIG_NO_SUCH_SYMBOL=y" >"$work/fragment"
+	(
+		. "$root/scripts/kbuild.sh"
+		tree=base build=$work/build-dropped fragments=base
+		mkdir -p "$work/root/configs"
+		cat "$root/configs/base.config" "$work/fragment" >"$work/root/configs/base.config"
+		# shellcheck disable=SC2030 # only kbuild.sh is to see it
+		root=$work/root
+		configure
+	) >"$work/said" 2>&1 || result=$?
+	if [ "$result" != 0 ] && grep -q 'CONFIG_NO_SUCH_SYMBOL=y' "$work/said"; then
+		result=0
+	else
+		result=1
+	fi
+	ktap_result 'a config symbol that is dropped is named' "$result" "$work/said"
+}
+
+# shellcheck disable=SC2031
+"$root/scripts/kernel.sh" debug >&2
+build_trouble
+dropped_symbol
+quiet
+survived
+fatal
+ktap_end
