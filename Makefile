@@ -71,12 +71,12 @@ test: tree			## run all tests; SUITES='kunit ...' runs some of them
 	@env -u CMD -u FILES -u APPEND -u EXPECT -u LOG -u MEM -u SMP -u TIMEOUT -u ICOUNT scripts/test.sh $(SUITES)
 
 .PHONY: lint
-lint: series			## checkpatch, kernel-doc, MAINTAINERS and shellcheck on all that is ours
+lint: tree			## checkpatch, kernel-doc, MAINTAINERS and shellcheck on all that is ours
 	@scripts/lint.sh
 
 .PHONY: clean
 clean:				## remove what was built, keep the base source
-	@rm -rf out/build out/log out/patched out/tests out/work
+	@rm -rf out/build out/log out/patched out/series out/tests out/work
 
 .PHONY: distclean
 distclean:			## remove out/ altogether

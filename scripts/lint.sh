@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The kernel's own checks of style on what the series brings: checkpatch on each mail, kernel-doc on our files and on
+# That the series goes through git am, and the kernel's own checks of style on what it brings: checkpatch on each mail, kernel-doc on our files and on
 # what the series changes, MAINTAINERS for each file; and shellcheck on all scripts.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/ktap.sh"
@@ -10,6 +10,7 @@ export LC_ALL=C
 patched=$out/patched
 work=$(scratch)
 trap 'rm -rf "$work"' EXIT
+mails=$work/mails
 "$root/scripts/manifest.sh" overlay > "$work/overlay"
 "$root/scripts/manifest.sh" touched > "$work/touched"
 
@@ -21,7 +22,7 @@ check()
 	shift
 	"$@" > "$work/log" 2>&1 || status=1
 	[ $status = 0 ] || say "# lint: $name failed"
-	ktap_result "lint $name" $status "$work/log"
+	ktap_result "$name" $status "$work/log"
 }
 
 # A mail never shows whether a file that it adds is in MAINTAINERS; check_maintained looks.
@@ -74,8 +75,13 @@ shell_scripts()
 	done
 }
 
+# Any name will do to check the mails.
+git -c user.useConfigOnly=true var GIT_AUTHOR_IDENT > /dev/null 2>&1 ||
+	export GIT_AUTHOR_NAME=Nobody GIT_AUTHOR_EMAIL=nobody@localhost
+say "# lint: git format-patch and git am"
+check series "$root/scripts/series.sh" "$mails"
 say "# lint: checkpatch"
-for mail in "$out"/series/*.patch; do
+for mail in "$mails"/*.patch; do
 	check "checkpatch ${mail##*/}" check_patch "$mail"
 done
 say "# lint: kernel-doc"

@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Writes the series to out/series as mails of git format-patch, and proves that git am of them on the base gives
-# out/patched. A repository of the base's versions of the touched files is all that takes.
+# Writes the series to out/series (or to DIR: series.sh DIR) as mails of git format-patch, and proves that git am of them
+# on the base gives out/patched. A repository of the base's versions of the touched files is all that takes.
 . "$(dirname "$0")/lib.sh"
 export LC_ALL=C
 
 ident=$(git -c user.useConfigOnly=true var GIT_AUTHOR_IDENT 2> /dev/null) ||
 	die "git does not know who signs the series off; say: git config --global user.name '...', and user.email"
 
+mails=${1:-$out/series}
 work=$(scratch)
 trap 'rm -rf "$work"' EXIT
 repo=$work/repo
@@ -80,10 +81,10 @@ same()
 
 verify()
 {
-	local mails=("$work"/mails/*.patch)
+	local all=("$work"/mails/*.patch)
 
 	git -C "$repo" checkout -q -f --detach base
-	git -C "$repo" am -q "${mails[@]:1}" > "$work/am" 2>&1 ||
+	git -C "$repo" am -q "${all[@]:1}" > "$work/am" 2>&1 ||
 		{ cat "$work/am" >&2; die "git am does not take what git format-patch wrote"; }
 	same "$out/patched" || die "git am of the series does not give out/patched"
 	diff -rqN "$out/base" "$out/patched" | sed "s|^Files .* and $out/patched/\(.*\) differ$|\1|" | sort |
@@ -97,6 +98,6 @@ make_base
 make_commits
 format
 verify
-rm -rf "$out/series"
-mv "$work/mails" "$out/series"
-say "out/series: a cover letter and $(wc -l < "$work/lines") patches; git am of them gives out/patched"
+rm -rf "$mails"
+mv "$work/mails" "$mails"
+say "${mails#"$root/"}: a cover letter and $(wc -l < "$work/lines") patches; git am of them gives out/patched"

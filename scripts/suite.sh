@@ -42,6 +42,9 @@ in_guest()
 		tee "$report" | sed -u '/^ /d'
 }
 
+# on_host SCRIPT: run a script that reports by ktap.sh, show its progress
+on_host() { "$root/scripts/$1" | tee "$report" | sed -nu '/^# /p'; }
+
 suite_hmm_release() { in_guest $release 900 hmm-tests; }
 
 # The harness gives each test 30 seconds, which a benchmark cannot keep under
@@ -77,9 +80,9 @@ suite_kunit()
 }
 
 suite_harness() { make -s -C "$root/tools/testing/hmm" ktap >"$report"; }
-suite_drivers() { "$root/scripts/drivers.sh" >"$report"; }
-suite_configs() { "$root/scripts/configs.sh" >"$report"; }
-suite_lint() { "$root/scripts/lint.sh" >"$report"; }
+suite_drivers() { on_host drivers.sh; }
+suite_configs() { on_host configs.sh; }
+suite_lint() { on_host lint.sh; }
 suite_detectors() { "$root/scripts/detectors.sh" >"$report"; }
 
 rm -f "$report"
