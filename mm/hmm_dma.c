@@ -14,6 +14,8 @@
 #include <linux/pci-p2pdma.h>
 #include <linux/slab.h>
 
+#include "hmm_internal.h"
+
 /* How an entry is mapped: what hmm_dma_map.mapped holds. */
 enum hmm_dma_kind {
 	HMM_DMA_UNMAPPED = 0,
@@ -29,8 +31,6 @@ static const unsigned long hmm_dma_sticky[] = {
 	[HMM_DMA_P2P_BUS]	= HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA_BUS,
 };
 
-#define HMM_DMA_STICKY	(HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA | HMM_PFN_P2PDMA_BUS)
-
 /*
  * Note how an entry is mapped, and show it in the pfn array, without undoing
  * what a walk stores there at the same time.
@@ -44,7 +44,7 @@ static void hmm_dma_note(struct hmm_dma_map *map, size_t idx,
 
 	map->mapped[idx] = kind;
 	do {
-		new = (old & ~HMM_DMA_STICKY) | hmm_dma_sticky[kind];
+		new = (old & ~HMM_PFN_STICKY) | hmm_dma_sticky[kind];
 	} while (old != new && !try_cmpxchg(hmm_pfn, &old, new));
 }
 
@@ -154,7 +154,7 @@ static int hmm_dma_alloc_list(struct device *dev, struct hmm_dma_map *map,
 	return map->dma_list ? 0 : -ENOMEM;
 }
 
-/* A best guess: no mapping for the device needs a cache flush or a bounce buffer. */
+/* A best guess: no mapping for it needs a cache flush or a bounce buffer. */
 static bool hmm_dma_is_coherent(struct device *dev)
 {
 	if (IS_ENABLED(CONFIG_DMA_NEED_SYNC) && !dev_dma_skip_sync(dev))

@@ -49,6 +49,13 @@ struct hmm_ranges *mmu_notifier_hmm_ranges(struct mm_struct *mm);
 int mmu_notifier_track_ranges(struct mm_struct *mm);
 
 /*
+ * The bits of an entry that a walk carries from input to output. Who writes them
+ * and when stands in include/linux/hmm-dma.h under "sticky bits".
+ */
+#define HMM_PFN_STICKY	(HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA | \
+			 HMM_PFN_P2PDMA_BUS)
+
+/*
  * One walk of a range, from mm/hmm.c to mm/hmm_walk.c.
  *
  * @range: what is walked; its bounds, array, flags and owner

@@ -17,13 +17,9 @@
  * find the owner of device private memory: an entry that is there under the
  * lock holds a reference to the page, and the page one to its pgmap.
  *
- * The array is written without the lock of the driver, while a notifier callback
- * may run hmm_dma_unmap_pfn() on it. An entry is written only if it changes, and
- * by compare and exchange if it holds a sticky bit, so that a bit that was
- * cleared in the meantime is not brought back. Without a sticky bit it is simply
- * written if the range is a tracked one: its driver serialises hmm_dma_map_pfn(),
- * which sets them, with the walks that write the same array, so none can appear.
- * Drivers with interval notifiers were never told to, and ODP does not.
+ * The array is written without the lock of the driver, by the rule that stands
+ * in include/linux/hmm-dma.h under "sticky bits". An entry is written only if it
+ * changes.
  */
 #include <linux/bitops.h>
 #include <linux/hmm.h>
@@ -42,10 +38,6 @@
 
 /* What a callback returns to leave the walk for a fault. */
 #define HMM_WALK_FAULT	1
-
-/* Bits that belong to hmm_dma_{map,unmap}_pfn(), and that a walk keeps. */
-#define HMM_PFN_STICKY	(HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA | \
-			 HMM_PFN_P2PDMA_BUS)
 
 #define HMM_PFN_REQ	(HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE)
 

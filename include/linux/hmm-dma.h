@@ -16,21 +16,22 @@ struct pci_p2pdma_map_state;
  * DOC: sticky bits
  *
  * %HMM_PFN_DMA_MAPPED, %HMM_PFN_P2PDMA and %HMM_PFN_P2PDMA_BUS of an entry say
- * how the page is mapped for DMA. A walk of the range carries them over, and it
- * does so without a lock: it reads the entry, and stores what it found together
- * with the bits that it read. hmm_dma_map_pfn() and hmm_dma_unmap_pfn() change
- * the same entries under a lock of the driver, the latter from the driver's
- * invalidate callback, so at any time during a walk. There is one rule:
+ * how the page is mapped for DMA. hmm_dma_map_pfn() and hmm_dma_unmap_pfn() set
+ * and clear them under a lock of the driver, the latter from the driver's
+ * invalidate callback, so at any time during a walk, which does not hold that
+ * lock and writes the same words. There is one rule:
  *
  *	What is mapped is kept in struct hmm_dma_map, where no walk writes. The
  *	driver's lock protects it, and the hmm_dma_*() functions decide by it
  *	alone. The bits in the pfn array are a copy for the driver to read.
  *
- * So a walk may lose a bit that was set, or bring one back that was cleared,
- * while it ran, and does no harm: the next hmm_dma_map_pfn() or
- * hmm_dma_unmap_pfn() of the entry acts on what is mapped and corrects the copy.
- * In return these functions never undo what a walk stored: they change an entry
- * by compare and exchange, while a walk needs no locked instruction.
+ * Neither side undoes what the other stores in an entry at the same time. The
+ * hmm_dma_*() functions change it by compare and exchange. So does a walk if the
+ * entry holds a sticky bit, or if one may appear; else it stores without a
+ * locked instruction. Bits may appear during a walk of a range with an interval
+ * notifier, whose drivers were never told to exclude that. The driver of a
+ * tracked range calls hmm_dma_map_pfn() between the walks that write the entry.
+ * If it does not, the copy may miss a bit, but what is mapped is still known.
  *
  * For the driver this means that it
  *
@@ -38,12 +39,7 @@ struct pci_p2pdma_map_state;
  *   hmm_dma_map_pfn() and hmm_dma_unmap_pfn() of one map;
  * - calls hmm_dma_map_pfn() only after it has found, under that lock, that the
  *   walk still stands: by hmm_range_valid() or mmu_interval_read_retry();
- * - calls hmm_dma_unmap_pfn() for what is invalidated whether or not the copy
- *   says that it is mapped;
- * - takes the bits as a hint while a walk of the same entries may be running.
- *
- * A driver that uses the bits without struct hmm_dma_map has to keep the truth
- * of its own in the same way, or to exclude walks while it changes them.
+ * - calls hmm_dma_unmap_pfn() for all that is invalidated.
  */
 
 /**
