@@ -13,8 +13,8 @@ tree=patched
 own_args="W=1 KDOC_WERROR=1 C=1 CHECK=$root/scripts/sparse.sh CF=-Wsparse-error"
 work=$(scratch)
 trap 'rm -rf "$work"' EXIT
-"$root/scripts/manifest.sh" touched | grep '\.c$' > "$work/touched" || :
-"$root/scripts/manifest.sh" overlay | grep '\.c$' > "$work/overlay" || :
+"$root/scripts/manifest.sh" touched | grep -v '^tools/' | grep '\.c$' > "$work/touched" || :
+"$root/scripts/manifest.sh" overlay | grep -v '^tools/' | grep '\.c$' > "$work/overlay" || :
 
 sources()
 {
