@@ -101,8 +101,9 @@ struct mirror {
 		struct mmu_interval_notifier	interval;
 	};
 
-	/* id -> struct held, under @held_lock. */
+	/* id -> struct held. */
 	struct xarray		held;
+	/* Protects @held. */
 	struct mutex		held_lock;
 	wait_queue_head_t	held_wq;
 
@@ -669,14 +670,14 @@ static int mirror_unregister(struct mirror *mirror,
 /* Of how many pages does @mrange say nothing, as far as is noted? */
 static unsigned long mirror_range_dirty_pages(const struct mirror_range *mrange)
 {
-	unsigned long chunk = DIV_ROUND_UP(roundup_pow_of_two(
-				mirror_range_pages(mrange)), BITS_PER_TYPE(u64));
-	unsigned long pages;
+	unsigned long all = mirror_range_pages(mrange);
+	unsigned long chunk, dirty;
 
 	if (mirror_range_legacy(mrange))
-		return mirror_range_pages(mrange);
-	pages = hweight64(READ_ONCE(mrange->hmm.tracking.dirty)) * chunk;
-	return min(pages, mirror_range_pages(mrange));
+		return all;
+	chunk = DIV_ROUND_UP(roundup_pow_of_two(all), BITS_PER_TYPE(u64));
+	dirty = hweight64(READ_ONCE(mrange->hmm.tracking.dirty)) * chunk;
+	return min(dirty, all);
 }
 
 static unsigned long mirror_request(u32 flags)

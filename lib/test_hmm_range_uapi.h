@@ -15,7 +15,7 @@
 
 /* What one open file may hold at a time. */
 #define HMM_RANGE_DEV_MAX_RANGES	65536
-#define HMM_RANGE_DEV_MAX_PAGES		(1UL << 20)
+#define HMM_RANGE_DEV_MAX_PAGES		1048576
 #define HMM_RANGE_DEV_MAX_HELD		64
 /* The longest time that a call waits or an invalidation is held, in ms. */
 #define HMM_RANGE_DEV_MAX_MS		20000
