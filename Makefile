@@ -14,7 +14,7 @@ override $1 := $$(value $1)
 export $1
 endif
 endef
-$(foreach v,KERNEL TREE CMD FILES ICOUNT SMP MEM APPEND TIMEOUT EXPECT LOG DURATION BREAK,$(eval $(call pass,$v)))
+$(foreach v,KERNEL TREE CMD FILES ICOUNT SMP MEM APPEND TIMEOUT EXPECT LOG DURATION BREAK FROM,$(eval $(call pass,$v)))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -74,9 +74,13 @@ test: tree			## run all tests; SUITES='kunit ...' runs some of them
 lint: tree			## checkpatch, kernel-doc, MAINTAINERS and shellcheck on all that is ours
 	@scripts/lint.sh
 
+.PHONY: bisect
+bisect: base			## build and boot release after each patch of the series; FROM=N starts there
+	@scripts/bisect-series.sh
+
 .PHONY: clean
 clean:				## remove what was built, keep the base source
-	@rm -rf out/build out/log out/patched out/series out/tests out/work
+	@rm -rf out/build out/log out/bisect* out/patched out/series out/tests out/work
 
 .PHONY: distclean
 distclean:			## remove out/ altogether

@@ -4,7 +4,7 @@
 # How the workbench configures a kernel and calls kbuild.  Sourced, not run, after lib.sh.  The script sets
 #	tree		the source, under out/
 #	build		the build directory
-#	fragments	names of configs/NAME.config; of two lines about one symbol the last one holds
+#	fragments	names of configs/NAME.config, or files; of two lines about one symbol the last one holds
 #	config		what the fragments are put on: allnoconfig (default) or allmodconfig
 #	kbuild_args	(array) further arguments of every call of make
 
@@ -57,7 +57,10 @@ configure()
 	local files=() f lost
 
 	for f in $fragments; do
-		files+=("$root/configs/$f.config")
+		case $f in
+		/*)	files+=("$f") ;;
+		*)	files+=("$root/configs/$f.config") ;;
+		esac
 	done
 	mkdir -p "$build"
 	if [ -e "$build/.config" ] && cmp -s <(config_inputs "${files[@]}") "$build/.fragments"; then

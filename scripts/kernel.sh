@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Build one kernel and its modules: kernel.sh release|debug|stock|stock-tests.
+# Build one kernel and its modules: kernel.sh release|debug|stock|stock-tests,
+# or bisect for bisect-series.sh: release with the first patches of the series.
 # The result lies in out/build/KIND, ready for "make -C out/build/KIND M=dir".
 
 . "$(dirname "$0")/lib.sh"
@@ -16,6 +17,7 @@ release)	tree=patched fragments="base series" ;;
 debug)		tree=patched fragments="base debug series kunit tests" ;;
 stock)		tree=base fragments="base" ;;
 stock-tests)	tree=tests fragments="base debug tests" ;;
+bisect)		tree=bisect fragments="base $out/bisect.config" ;;
 *)		die "no kernel '$kind': there are release, debug, stock and stock-tests" ;;
 esac
 

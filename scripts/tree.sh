@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Bring a patched source tree up to date: tree.sh patched (out/patched: the
-# base with the whole series) or tree.sh tests (out/tests: the base with the
-# lines of the series that are marked [tests]).
+# base with the whole series), tree.sh tests (out/tests: the base with the lines
+# of the series that are marked [tests]) or tree.sh bisect N (out/bisect: the
+# base with the first N lines).
 #
 # The tree is a hard-linked copy of the base.  The series is put onto a scratch
 # copy of the files that it touches; only when all of it fits are the results
@@ -12,7 +13,8 @@
 
 . "$(dirname "$0")/lib.sh"
 
-kind=${1:?patched or tests}
+kind=${1:?patched, tests or bisect}
+count=${2:-0}			# of lines, for bisect
 base=$out/base
 tree=$out/$kind
 placed=$out/$kind.files		# the files that earlier calls put into $tree
@@ -28,7 +30,8 @@ lines()
 	case $kind in
 	patched)	cat "$work/all" ;;
 	tests)		grep -F '[tests]' "$work/all" || : ;;
-	*)		die "no tree '$kind': there are patched and tests" ;;
+	bisect)		head -n "$count" "$work/all" ;;
+	*)		die "no tree '$kind': there are patched, tests and bisect" ;;
 	esac
 }
 
