@@ -81,6 +81,18 @@ bisect: base			## build and boot release after each patch of the series; FROM=N 
 .PHONY: clean
 clean:				## remove what was built, keep the base source
 	@rm -rf out/build out/log out/bisect* out/patched out/series out/tests out/work
+.PHONY: test-baseline
+test-baseline: tree		## run the base's tests on stock, compare with configs/expected
+	@scripts/baseline.sh
+
+.PHONY: test-detectors
+test-detectors: tree		## see each detector of trouble in a guest fire
+	@scripts/test.sh detectors
+
+.PHONY: clean
+clean:				## remove what was built, keep the base source
+	@mkdir -p out
+	@find out -mindepth 1 -maxdepth 1 ! -name base ! -name base.origin -exec rm -rf {} +
 
 .PHONY: distclean
 distclean:			## remove out/ altogether
