@@ -21,7 +21,7 @@ $(foreach v,KERNEL TREE CMD FILES ICOUNT SMP MEM APPEND TIMEOUT EXPECT LOG DURAT
 
 .PHONY: help
 help:				## print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: deps
 deps:				## install the packages that are missing, or say which
@@ -78,9 +78,6 @@ lint: tree			## checkpatch, kernel-doc, MAINTAINERS and shellcheck on all that i
 bisect: base			## build and boot release after each patch of the series; FROM=N starts there
 	@scripts/bisect-series.sh
 
-.PHONY: clean
-clean:				## remove what was built, keep the base source
-	@rm -rf out/build out/log out/bisect* out/patched out/series out/tests out/work
 .PHONY: test-baseline
 test-baseline: tree		## run the base's tests on stock, compare with configs/expected
 	@scripts/baseline.sh
