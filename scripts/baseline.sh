@@ -11,10 +11,19 @@ suites="hmm-release hmm-debug mm-debug"
 dir=$out/log/test
 mkdir -p "$dir"
 
+export STOCK=1
+needs=$(for suite in $suites; do "$root/scripts/suite.sh" --needs "$suite"; done | sort -u)
+for kernel in $(awk '$1 == "kernel" { print $2 }' <<<"$needs"); do
+	say "Building $kernel"
+	"$root/scripts/kernel.sh" "$kernel"
+done
+# shellcheck disable=SC2046 # a list of words
+"$root/scripts/selftests.sh" tests $(awk '$1 == "program" { print $2 }' <<<"$needs")
+
 for suite in $suites; do
 	say "== $suite on the base"
 	# A test that fails, or trouble in the log of the base, is no news here.
-	STOCK=1 "$root/scripts/suite.sh" "$suite" || :
+	"$root/scripts/suite.sh" "$suite" || :
 done
 {
 	grep '^#' "$root/configs/expected"

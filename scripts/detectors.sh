@@ -3,6 +3,7 @@
 #
 # See each detector of the workbench fire once, and excuse what is announced:
 # KTAP on standard output.  Reports are provoked in guests by guest/trouble.
+# The kernel debug has been built.
 
 . "$(dirname "$0")/lib.sh"
 work=$(scratch)
@@ -122,8 +123,6 @@ dropped_symbol()
 	ktap_result 'a config symbol that is dropped is named' "$result" "$work/said"
 }
 
-# shellcheck disable=SC2031
-"$root/scripts/kernel.sh" debug >&2
 build_trouble
 dropped_symbol
 quiet

@@ -105,20 +105,24 @@ replace_base()
 	echo "$2" >"$stamp"
 }
 
+# The stamp changes with the content, so that the trees made of it follow.
 copy_tree()
 {
-	local tree
+	local tree changed
 
 	tree=$(cd "$TREE" 2>/dev/null && pwd) || die "TREE=$TREE is no directory"
 	[ -e "$tree/mm/hmm.c" ] || die "TREE=$TREE is no Linux source tree"
 	if [ -e "$tree/.config" ] || [ -e "$tree/include/config" ]; then
 		die "TREE=$TREE has been built in; clean it with: make -C $TREE mrproper"
 	fi
+	grep -Fxq "tree $tree" <(head -n 1 "$stamp" 2>/dev/null) || rm -f "$stamp"
 	say "Copying $tree"
-	rm -f "$stamp"
 	mkdir -p "$base"
-	rsync -a --delete --exclude=/.git "$tree/" "$base/"
-	echo "tree $tree" >"$stamp"
+	changed=$(rsync -ai --delete --exclude=/.git "$tree/" "$base/")
+	if [ -n "$changed" ] || [ ! -e "$stamp" ]; then
+		rm -f "$stamp"
+		printf 'tree %s\n%s\n' "$tree" "$(date +%s.%N)" >"$stamp"
+	fi
 }
 
 if [ -n "${TREE:-}" ]; then

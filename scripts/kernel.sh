@@ -22,6 +22,7 @@ bisect)		tree=bisect fragments="base $out/bisect.config" ;;
 esac
 
 # Count the objects that kbuild names: a line now and then, all of it in a log.
+# A whole kernel has about 1800 of them.
 progress()
 {
 	tee "$1" | awk -v kind="$kind" '
@@ -30,11 +31,12 @@ progress()
 			n++
 			if (systime() - last >= 15) {
 				last = systime()
-				printf "%s: %d objects in %d s, now %s\n", kind, n, last - start, $NF
+				printf "%s: %d of about 1800 objects in %d s, now %s\n",
+				       kind, n, last - start, $NF
 				fflush()
 			}
 		}
-		END { if (n) printf "%s: %d objects in %d s\n", kind, n, systime() - start }'
+		END { if (n) printf "%s: %d objects in %d s\n", kind, n, systime() - start }' >&2
 }
 
 configure

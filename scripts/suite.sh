@@ -1,12 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Run one suite of tests: suite.sh NAME.  Builds what it needs and leaves its
-# report, in KTAP, in out/log/test/NAME.ktap.  Each suite is a function below.
-# STOCK=1 runs a suite on the kernels without the series instead.
+# Run one suite of tests on what has been built, and leave its report, in KTAP,
+# in out/log/test/NAME.ktap:
+#	suite.sh NAME
+#	suite.sh --needs NAME	only says which kernel and programs it wants built
+# Each suite is a function below.  STOCK=1 runs it on the kernels without the
+# series instead.
 
 . "$(dirname "$0")/lib.sh"
 
+ask=""
+if [ "$1" = --needs ]; then
+	ask=1
+	shift
+fi
 suite=$1
 dir=$out/log/test
 report=$dir/$suite.ktap
@@ -30,9 +38,11 @@ in_guest()
 
 	shift 2
 	names=$(for command; do echo "${command%% *}"; done | sort -u)
-	"$root/scripts/kernel.sh" "$kernel"
-	# shellcheck disable=SC2086 # a list of words
-	"$root/scripts/selftests.sh" "$tree" $names
+	if [ -n "$ask" ]; then
+		echo "kernel $kernel"
+		sed 's/^/program /' <<<"$names"
+		return
+	fi
 	files="$root/scripts/guest/suite $root/scripts/guest/mm-setup"
 	for command in $names; do files+=" $programs/$command"; done
 	for command; do list+=" '$command'"; done
@@ -43,7 +53,7 @@ in_guest()
 }
 
 # on_host SCRIPT: run a script that reports by ktap.sh, show its progress
-on_host() { "$root/scripts/$1" | tee "$report" | sed -nu '/^# /p'; }
+on_host() { [ -n "$ask" ] || "$@" | tee "$report" | sed -nu '/^# /p'; }
 
 suite_hmm_release() { in_guest $release 900 hmm-tests; }
 
@@ -71,19 +81,29 @@ suite_kunit()
 {
 	local status=0
 
-	"$root/scripts/kernel.sh" $debug
-	say "kunit: booting $debug"
+	if [ -n "$ask" ]; then
+		echo "kernel $debug"
+		return
+	fi
 	KERNEL=$debug LOG=test/kunit MEM=4G TIMEOUT=900 APPEND="kunit.enable=1" CMD=true \
 		"$root/scripts/boot.sh" || status=$?
 	cp "$dir/kunit.console" "$report"
 	return $status
 }
 
-suite_harness() { make -s -C "$root/tools/testing/hmm" ktap >"$report"; }
-suite_drivers() { on_host drivers.sh; }
-suite_configs() { on_host configs.sh; }
-suite_lint() { on_host lint.sh; }
-suite_detectors() { "$root/scripts/detectors.sh" >"$report"; }
+suite_detectors()
+{
+	if [ -n "$ask" ]; then
+		echo "kernel $debug"
+	else
+		"$root/scripts/detectors.sh" >"$report"
+	fi
+}
 
-rm -f "$report"
+suite_harness() { on_host make -s -C "$root/tools/testing/hmm" ktap; }
+suite_drivers() { on_host "$root/scripts/drivers.sh"; }
+suite_configs() { on_host "$root/scripts/configs.sh"; }
+suite_lint() { on_host "$root/scripts/lint.sh"; }
+
+[ -n "$ask" ] || rm -f "$report"
 "suite_${suite//-/_}"

@@ -1,61 +1,111 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Run suites of tests (suite.sh) and count what they report (results.py):
-# test.sh [SUITE...], by default all of them, the quick ones first.
+# Run suites of tests (suite.sh), two at a time, and count what they report
+# (results.py): test.sh [SUITE...], by default all of them, the longest first.
 
 . "$(dirname "$0")/lib.sh"
 
-suites=(harness lint kunit range-debug hmm-debug hmm-release mm-debug drivers configs detectors)
+suites=(mm-debug hmm-debug drivers configs detectors range-debug kunit hmm-release harness lint)
 [ $# = 0 ] || suites=("$@")
 
 dir=$out/log/test
-results=$dir/results
 
-count() { grep -c "^$1" "$2" || :; }
+# Everything that the suites boot, built beforehand with both CPUs
+build()
+{
+	local needs suite kernel
 
+	needs=$(for suite in "${suites[@]}"; do "$root/scripts/suite.sh" --needs "$suite"; done | sort -u)
+	for kernel in $(awk '$1 == "kernel" { print $2 }' <<<"$needs"); do
+		say "Building $kernel"
+		"$root/scripts/kernel.sh" "$kernel"
+	done
+	# shellcheck disable=SC2046 # a list of words
+	"$root/scripts/selftests.sh" patched $(awk '$1 == "program" { print $2 }' <<<"$needs")
+}
+
+count() { cat "${@:2}" | grep -c "^$1" || :; }
+
+# tally FILE...: what goes into the last line
 tally()
 {
 	local skipped
 
-	skipped=$(count skip "$1")
-	printf '%s passed, %s failed' "$(count pass "$1")" "$(count fail "$1")"
+	skipped=$(count skip "$@")
+	printf '%s passed, %s failed' "$(count pass "$@")" "$(count fail "$@")"
 	[ "$skipped" = 0 ] || printf ', %s skipped' "$skipped"
 	echo
 }
 
 run_suite()
 {
-	local status=0 start=$SECONDS found=$dir/$suite.results
+	local suite=$1 status=0 start=$SECONDS found=$dir/$1.results
 
-	say "== $suite"
-	"$root/scripts/suite.sh" "$suite" 2>&1 | tee "$dir/$suite.log" || status=$?
-	if ! "$root/scripts/results.py" "$suite" "$dir/$suite.ktap" "$status" >"$found"; then
-		printf 'fail\t%s\t%s\t%s\n' "$suite" "(no report)" "$dir/$suite.log" >"$found"
+	"$root/scripts/suite.sh" "$suite" >"$dir/$suite.log" 2>&1 || status=$?
+	if ! "$root/scripts/results.py" "$suite" "$dir/$suite.ktap" "$status" >"$found.new" 2>>"$dir/$suite.log"; then
+		printf 'fail\t%s\t(no report)\t%s\n' "$suite" "$dir/$suite.log" >"$found.new"
 	fi
-	cat "$found" >>"$results"
-	awk -F '\t' '/^fail/ { print "FAILED " $3 }' "$found"
-	say "== $suite: $(tally "$found") in $((SECONDS - start)) s"
+	mv "$found.new" "$found"
+	say "$suite: $(tally "$found") in $((SECONDS - start)) s"
+}
+
+# Say now and then what is running and how far it is.
+watch()
+{
+	local suite
+
+	while sleep 30 >/dev/null; do
+		for suite in "${suites[@]}"; do
+			if [ -e "$dir/$suite.log" ] && [ ! -e "$dir/$suite.results" ]; then
+				say "... $suite: $(cat "$dir/$suite.ktap" "$dir/$suite.console" 2>/dev/null |
+					grep -cE '^(\[.*\] )? *(not )?ok ') tests so far"
+			fi
+		done
+	done
+}
+
+run_all()
+{
+	local suite watcher running=0
+
+	watch &
+	watcher=$!
+	for suite in "${suites[@]}"; do
+		if [ "$running" = 2 ]; then
+			wait -n
+			running=1
+		fi
+		say "$suite: started"
+		run_suite "$suite" &
+		running=$((running + 1))
+	done
+	while [ "$running" -gt 0 ]; do
+		wait -n
+		running=$((running - 1))
+	done
+	kill "$watcher"
 }
 
 report()
 {
-	if grep -q ^fail "$results"; then
-		say "Failed:"
-		awk -F '\t' '/^fail/ { printf "  %s: %s\n    %s\n", $2, $3, $4 }' "$results"
-	fi
-	if grep -q ^expected "$results"; then
+	local results=("${suites[@]/#/$dir/}")
+
+	results=("${results[@]/%/.results}")
+	if [ "$(count expected "${results[@]}")" != 0 ]; then
 		say "Failed as they do on the base, and not counted below:"
-		awk -F '\t' '/^expected/ { printf "  %s: %s\n", $2, $3 }' "$results"
+		awk -F '\t' '/^expected/ { printf "  %s: %s\n", $2, $3 }' "${results[@]}"
 	fi
-	tally "$results"
+	if [ "$(count fail "${results[@]}")" != 0 ]; then
+		say "Failed:"
+		awk -F '\t' -v dir="$dir" '/^fail/ { printf "  %s: %s\n      %s/%s.*\n", $2, $3, dir, $2 }' "${results[@]}"
+	fi
+	tally "${results[@]}"
+	[ "$(count fail "${results[@]}")" = 0 ]
 }
 
 mkdir -p "$dir"
 rm -f "$dir"/*
-: >"$results"
-for suite in "${suites[@]}"; do
-	run_suite
-done
+build
+run_all
 report
-! grep -q ^fail "$results"
