@@ -7,27 +7,14 @@
 
 . "$(dirname "$0")/lib.sh"
 
-suites="hmm-release hmm-debug mm-debug"
+suites=(mm-debug hmm-debug hmm-release)
 dir=$out/log/test
-mkdir -p "$dir"
 
-export STOCK=1
-needs=$(for suite in $suites; do "$root/scripts/suite.sh" --needs "$suite"; done | sort -u)
-for kernel in $(awk '$1 == "kernel" { print $2 }' <<<"$needs"); do
-	say "Building $kernel"
-	"$root/scripts/kernel.sh" "$kernel"
-done
-# shellcheck disable=SC2046 # a list of words
-"$root/scripts/selftests.sh" tests $(awk '$1 == "program" { print $2 }' <<<"$needs")
-
-for suite in $suites; do
-	say "== $suite on the base"
-	# A test that fails, or trouble in the log of the base, is no news here.
-	"$root/scripts/suite.sh" "$suite" || :
-done
+# A test that fails, or trouble in the log of the base, is no news here.
+STOCK=1 "$root/scripts/test.sh" "${suites[@]}" || :
 {
 	grep '^#' "$root/configs/expected"
-	for suite in $suites; do
+	for suite in "${suites[@]}"; do
 		"$root/scripts/results.py" --list "$suite" "$dir/$suite.ktap"
 	done
 } >"$dir/expected"

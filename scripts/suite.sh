@@ -40,7 +40,7 @@ in_guest()
 	names=$(for command; do echo "${command%% *}"; done | sort -u)
 	if [ -n "$ask" ]; then
 		echo "kernel $kernel"
-		sed 's/^/program /' <<<"$names"
+		for command in $names; do echo "program $command"; done
 		return
 	fi
 	files="$root/scripts/guest/suite $root/scripts/guest/mm-setup"

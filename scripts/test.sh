@@ -9,20 +9,26 @@
 suites=(mm-debug hmm-debug drivers configs detectors range-debug kunit hmm-release harness lint)
 [ $# = 0 ] || suites=("$@")
 
+# STOCK=1: on the kernels without the series, for baseline.sh
+tree=patched
+[ "${STOCK:-0}" = 0 ] || tree=tests
+
 dir=$out/log/test
 
 # Everything that the suites boot, built beforehand with both CPUs
 build()
 {
-	local needs suite kernel
+	local what name programs=()
 
-	needs=$(for suite in "${suites[@]}"; do "$root/scripts/suite.sh" --needs "$suite"; done | sort -u)
-	for kernel in $(awk '$1 == "kernel" { print $2 }' <<<"$needs"); do
-		say "Building $kernel"
-		"$root/scripts/kernel.sh" "$kernel"
-	done
-	# shellcheck disable=SC2046 # a list of words
-	"$root/scripts/selftests.sh" patched $(awk '$1 == "program" { print $2 }' <<<"$needs")
+	while read -r what name; do
+		if [ "$what" = program ]; then
+			programs+=("$name")
+		else
+			say "Building $name"
+			"$root/scripts/kernel.sh" "$name" </dev/null
+		fi
+	done < <(for name in "${suites[@]}"; do "$root/scripts/suite.sh" --needs "$name"; done | sort -u)
+	"$root/scripts/selftests.sh" "$tree" "${programs[@]}"
 }
 
 count() { cat "${@:2}" | grep -c "^$1" || :; }
