@@ -61,8 +61,15 @@ suite_hmm_release() { in_guest $release 900 hmm-tests; }
 # KASAN without KVM: it is left to the release kernel.
 suite_hmm_debug() { in_guest $debug 900 "hmm-tests -T benchmark_thp_migration"; }
 
-# Our own programs, through our own test device
-suite_range_debug() { in_guest $debug 900 hmm_range; }
+# Our own programs: what the series adds to run_vmtests.sh
+suite_own_debug()
+{
+	local script=tools/testing/selftests/mm/run_vmtests.sh commands
+
+	mapfile -t commands < <(diff "$out/base/$script" "$out/$tree/$script" |
+		sed -n 's|^> .*run_test \./||p')
+	in_guest $debug 300 "${commands[@]}"
+}
 
 # What the base has for the code that the series changes
 suite_mm_debug()

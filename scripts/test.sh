@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-suites=(mm-debug hmm-debug drivers configs detectors range-debug kunit hmm-release harness lint)
+suites=(mm-debug hmm-debug drivers configs detectors own-debug kunit hmm-release harness lint)
 [ $# = 0 ] || suites=("$@")
 
 # STOCK=1: on the kernels without the series, for baseline.sh
