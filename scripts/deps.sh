@@ -9,17 +9,20 @@
 packages="
 	bc bison build-essential busybox-static ccache cpio debian-archive-keyring
 	flex git gnuplot-nox kmod libcap-dev libelf-dev libnuma-dev libssl-dev
-	liburing-dev
-	python3 qemu-system-x86 rsync shellcheck sparse xz-utils"
+	liburing-dev python3 qemu-system-x86 rsync shellcheck sparse xz-utils"
 
 missing()
 {
-	local package
-
-	for package in $packages; do
-		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
-			printf '%s ' "$package"
-	done
+	# shellcheck disable=SC2086 # a list of words
+	{ dpkg-query -W -f '${Package} ${db:Status-Status}\n' $packages 2>/dev/null || :; } |
+		awk -v wanted="${packages//$'\n'/ }" '
+			$2 == "installed" { have[$1] = 1 }
+			END {
+				n = split(wanted, name)
+				for (i = 1; i <= n; i++)
+					if (!(name[i] in have))
+						printf "%s ", name[i]
+			}'
 }
 
 command -v dpkg-query >/dev/null ||
