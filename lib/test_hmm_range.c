@@ -103,7 +103,7 @@ struct mirror {
 
 	/* id -> struct held. */
 	struct xarray		held;
-	/* Protects @held. */
+	/* Covers @held, from looking one up to its end. */
 	struct mutex		held_lock;
 	wait_queue_head_t	held_wq;
 
@@ -219,6 +219,8 @@ static void mirror_tear_down(struct mirror *mirror,
 	lockdep_assert_held(&mirror->lock);
 
 	mirror_count(mirror, HMM_RANGE_DEV_STAT_INVALIDATIONS, 1);
+	if (start >= end)
+		return;
 	for (node = interval_tree_iter_first(&mirror->tree, start, end - 1);
 	     node; node = interval_tree_iter_next(node, start, end - 1)) {
 		mrange = container_of(node, struct mirror_range, node);
@@ -311,6 +313,23 @@ static const struct mmu_interval_notifier_ops mirror_legacy_ops = {
 	.invalidate = mirror_invalidate_legacy,
 };
 
+/*
+ * While an invalidation is in flight, a new interval notifier may have to wait
+ * for its end before it is called for others. mmu_interval_read_begin() waits
+ * for that; until then, entries of the device would not be torn down.
+ */
+static int mirror_insert_interval(struct mirror *mirror)
+{
+	int ret;
+
+	ret = mmu_interval_notifier_insert(&mirror->interval, mirror->mm, 0,
+					   ULONG_MAX & PAGE_MASK,
+					   &mirror_interval_ops);
+	if (!ret)
+		mmu_interval_read_begin(&mirror->interval);
+	return ret;
+}
+
 static int mirror_register_notifier(struct mirror *mirror, unsigned int kind)
 {
 	switch (kind) {
@@ -318,10 +337,7 @@ static int mirror_register_notifier(struct mirror *mirror, unsigned int kind)
 		mirror->plain.ops = &mirror_plain_ops;
 		return mmu_notifier_register(&mirror->plain, mirror->mm);
 	case HMM_RANGE_DEV_NOTIFIER_INTERVAL:
-		return mmu_interval_notifier_insert(&mirror->interval,
-						    mirror->mm, 0,
-						    ULONG_MAX & PAGE_MASK,
-						    &mirror_interval_ops);
+		return mirror_insert_interval(mirror);
 	default:
 		return -EINVAL;
 	}
@@ -667,17 +683,38 @@ static int mirror_unregister(struct mirror *mirror,
  * Walks.
  */
 
-/* Of how many pages does @mrange say nothing, as far as is noted? */
-static unsigned long mirror_range_dirty_pages(const struct mirror_range *mrange)
+/*
+ * What the next walk has to look at, in parts of 1/64 of the range. Not for
+ * drivers to know, but nobody else counts it.
+ */
+static u64 mirror_range_dirty(const struct mirror_range *mrange)
 {
-	unsigned long all = mirror_range_pages(mrange);
-	unsigned long chunk, dirty;
+	const struct hmm_range *hmm = &mrange->hmm;
 
-	if (mirror_range_legacy(mrange))
-		return all;
-	chunk = DIV_ROUND_UP(roundup_pow_of_two(all), BITS_PER_TYPE(u64));
-	dirty = hweight64(READ_ONCE(mrange->hmm.tracking.dirty)) * chunk;
-	return min(dirty, all);
+	if (mirror_range_legacy(mrange) || hmm->pfn_flags_mask ||
+	    hmm_range_valid(hmm) ||
+	    hmm->tracking.call.hmm_pfns != hmm->hmm_pfns)
+		return ~0ULL;
+	return READ_ONCE(hmm->tracking.dirty);
+}
+
+/* Count the parts of @mrange that a walk has dealt with. */
+static void mirror_count_walk(struct mirror_range *mrange, u64 walked,
+			      bool again)
+{
+	unsigned long nr = mirror_range_pages(mrange);
+	unsigned long part = DIV_ROUND_UP(roundup_pow_of_two(nr), 64);
+	struct mirror *mirror = mrange->mirror;
+	unsigned long pages;
+
+	pages = min(hweight64(walked) * part,
+		    (mrange->hmm.end - mrange->hmm.start) >> PAGE_SHIFT);
+	mirror_count(mirror, HMM_RANGE_DEV_STAT_WALKS, 1);
+	mirror_count(mirror, HMM_RANGE_DEV_STAT_PAGES, pages);
+	if (!again)
+		return;
+	mirror_count(mirror, HMM_RANGE_DEV_STAT_RETRIES, 1);
+	mirror_count(mirror, HMM_RANGE_DEV_STAT_PAGES_AGAIN, pages);
 }
 
 static unsigned long mirror_request(u32 flags)
@@ -766,18 +803,9 @@ static int mirror_walk_unlocked(struct mirror_range *mrange, u32 timeout_ms,
 static int mirror_range_walk(struct mirror_range *mrange,
 			     struct hmm_range_dev_walk *args, bool again)
 {
-	unsigned long pages = (mrange->hmm.end - mrange->hmm.start) >> PAGE_SHIFT;
+	u64 dirty = mirror_range_dirty(mrange);
 	struct mirror *mirror = mrange->mirror;
 	int locked = 0, ret;
-
-	if (again && !args->flags_mask)
-		pages = min(pages, mirror_range_dirty_pages(mrange));
-	mirror_count(mirror, HMM_RANGE_DEV_STAT_WALKS, 1);
-	mirror_count(mirror, HMM_RANGE_DEV_STAT_PAGES, pages);
-	if (again) {
-		mirror_count(mirror, HMM_RANGE_DEV_STAT_RETRIES, 1);
-		mirror_count(mirror, HMM_RANGE_DEV_STAT_PAGES_AGAIN, pages);
-	}
 
 	ret = mirror_fill_requests(mrange, args);
 	if (ret)
@@ -792,6 +820,9 @@ static int mirror_range_walk(struct mirror_range *mrange,
 
 	args->locked = locked;
 	mrange->walked = !ret;
+	if (ret)
+		dirty &= ~mirror_range_dirty(mrange);
+	mirror_count_walk(mrange, dirty, again);
 	return ret;
 }
 

@@ -226,10 +226,10 @@ struct hmm_range_dev_hold {
 enum {
 	/* Registered now. */
 	HMM_RANGE_DEV_STAT_RANGES,
-	/* Walks, and the pages in them. */
+	/* Walks, and the pages that they got through. */
 	HMM_RANGE_DEV_STAT_WALKS,
 	HMM_RANGE_DEV_STAT_PAGES,
-	/* Walks that had to be done again, and the pages walked again. */
+	/* Walks that were done again, and the pages that these got through. */
 	HMM_RANGE_DEV_STAT_RETRIES,
 	HMM_RANGE_DEV_STAT_PAGES_AGAIN,
 	/* Times that an invalidation had to be waited for. */
