@@ -5,7 +5,8 @@
 # what the series changes, MAINTAINERS for each file; and shellcheck on all scripts.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/ktap.sh"
-export LC_ALL=C
+export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
+shopt -s nullglob
 
 patched=$out/patched
 work=$(scratch)
