@@ -50,7 +50,9 @@ mutant "an invalidation does not mark" t1_start_invalidates \
 mutant "the end of an invalidation makes valid again" t1_start_invalidates \
 	'/^void hmm_ranges_invalidate_end/,/^}/s/^(\tlist_del.*)/\1\
 	{ struct interval_tree_node *n = interval_tree_iter_first(\&ranges->ranges, 0, ULONG_MAX);\
-	if (n) WRITE_ONCE(container_of(n, struct hmm_range, tracking.node)->tracking.state, HMM_RANGE_VALID); }/'
+	if (n)\
+		WRITE_ONCE(container_of(n, struct hmm_range, tracking.node)->tracking.state,\
+			   HMM_RANGE_VALID); }/'
 mutant "a walk is valid whatever came in between" t1_invalidation_during_a_walk \
 	'/^int hmm_range_walk_end/,/^}/s/tracking->state != HMM_RANGE_WALKING/false/'
 mutant "a walk may begin during an invalidation" t1_walk_is_refused_during_an_invalidation \
@@ -68,7 +70,7 @@ mutant "the end of one in flight is inclusive" t4_ends_are_exclusive \
 mutant "the end of a range is inclusive" t4_ends_are_exclusive \
 	's/(tracking->node.last = range->end) - 1/\1/'
 mutant "none is recorded while no range is registered" t6_recorded_while_no_range_is_registered \
-	'/^void hmm_ranges_invalidate_start/,/^}/s/list_add\(/if (RB_EMPTY_ROOT(\&ranges->ranges.rb_root))\
+	'/^void hmm_ranges_invalidate_start/,/^}/s/list_add\(/if (!ranges->ranges.rb_leftmost)\
 		INIT_LIST_HEAD(\&invalidation->tracked);\
 	else\
 		list_add(/'
