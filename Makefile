@@ -48,6 +48,13 @@ boot: kernel			## boot KERNEL, run CMD with FILES in /bin, exit with its status
 shell: kernel			## boot KERNEL, a shell in it
 	@CMD= scripts/boot.sh
 
+.PHONY: demo
+demo:				## mirror a live process for DURATION=30 s and compare each byte; BREAK=1 leaves the check out
+	@scripts/demo.sh --check
+	@$(MAKE) --no-print-directory kernel
+	@scripts/selftests.sh patched hmm_range_stress
+	@scripts/demo.sh
+
 .PHONY: series
 series: tree			## write the series as mails to out/series
 	@scripts/series.sh
