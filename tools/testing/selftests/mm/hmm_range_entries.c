@@ -15,6 +15,8 @@
 #include <linux/mman.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -469,6 +471,14 @@ static void undo_poison(struct subject *subject)
 	unpoison_memory(subject->pfn);
 }
 
+static sigjmp_buf after_poison;
+
+static void poisoned(int signal)
+{
+	siglongjmp(after_poison, signal);
+}
+
+/* Who poisons a page of its own is told so by a signal. */
 static const char *make_poison(struct subject *subject)
 {
 	const char *failed = make_anonymous(subject);
@@ -476,9 +486,9 @@ static const char *make_poison(struct subject *subject)
 	if (failed)
 		return failed;
 	subject->pfn = PAGEMAP_PFN(pagemap_of(subject->page));
-	/* Told of it or not, the page is what matters here. */
-	signal(SIGBUS, SIG_IGN);
-	if (madvise(subject->page, subject->page_size, MADV_HWPOISON))
+	signal(SIGBUS, poisoned);
+	if (!sigsetjmp(after_poison, 1) &&
+	    madvise(subject->page, subject->page_size, MADV_HWPOISON))
 		return "no memory failure";
 	subject->undo = undo_poison;
 	return NULL;

@@ -20,6 +20,12 @@
  *
  * Older content, the content of another page, or a successful read of a page
  * that cannot be read is a mismatch: the device used an entry that was stale.
+ *
+ *	--seconds N	how long it runs (3)
+ *	--max-size MiB	the largest size of each of the buffers (32)
+ *	--seed N	another course of events (1)
+ *	--csv FILE	a line of numbers for each second
+ *	--break		the device leaves out the validity check: this has to fail
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -94,6 +100,7 @@ struct page {
 
 /*
  * @lock: held by whoever changes the states or the content of the pages
+ * @waiting: the device waits for @lock, which is not fair by itself
  * @places: address of each of the two places
  * @pages: states, page by page, of each place
  * @nr: how many pages are in use
@@ -101,6 +108,7 @@ struct page {
  */
 struct buffer {
 	pthread_mutex_t		lock;
+	atomic_int		waiting;
 	unsigned int		number;
 	char			*places[NR_PLACES];
 	struct page		*pages[NR_PLACES];
@@ -488,8 +496,11 @@ static void *change_thread(void *arg)
 	struct buffer *buffer = arg;
 	uint64_t random = thread_seed(buffer->number);
 
-	while (!stop)
+	while (!stop) {
 		change_something(buffer, &random);
+		while (buffer->waiting && !stop)
+			sched_yield();
+	}
 	return NULL;
 }
 
@@ -536,7 +547,8 @@ static void *fork_thread(void *arg)
 		}
 		if (pid > 0 && waitpid(pid, NULL, 0) == pid)
 			count(FORKS, 1);
-		usleep(below(&random, 20000));
+		/* It holds the mmap lock for long, which slows all others down. */
+		usleep(below(&random, 200000));
 	}
 	return NULL;
 }
@@ -572,6 +584,31 @@ static void forget(struct device *device, struct mirrored *mirrored)
 	mirrored->id = 0;
 }
 
+/*
+ * Choose pages to mirror: mostly such that can be read, as far as one can see,
+ * because a walk stops at the first one that cannot.
+ */
+static void choose_pages(struct device *device, struct mirrored *mirrored)
+{
+	unsigned long nr = mirrored->buffer->nr, n = 0;
+	struct page *pages;
+
+	mirrored->place = !below(&device->random, 4);
+	mirrored->nr = any_size(&device->random, nr);
+	mirrored->first = below(&device->random, nr - mirrored->nr + 1);
+	if (!below(&device->random, 4))
+		return;
+	pages = mirrored_pages(mirrored, 0);
+	while (n < mirrored->nr - 1 && page_access(&pages[n]) < READ_ONLY)
+		n++;
+	mirrored->first += n;
+	nr = mirrored->nr - n;
+	pages += n;
+	for (n = 1; n < nr && page_access(&pages[n]) >= READ_ONLY; n++)
+		;
+	mirrored->nr = n;
+}
+
 static void replace(struct device *device, struct mirrored *mirrored)
 {
 	struct buffer *buffer = &buffers[below(&device->random, NR_BUFFERS)];
@@ -580,13 +617,10 @@ static void replace(struct device *device, struct mirrored *mirrored)
 		.bounds	= (uintptr_t)&bounds,
 		.count	= 1,
 	};
-	unsigned long nr = buffer->nr;
 
 	forget(device, mirrored);
 	mirrored->buffer = buffer;
-	mirrored->place = below(&device->random, NR_PLACES);
-	mirrored->nr = any_size(&device->random, nr);
-	mirrored->first = below(&device->random, nr - mirrored->nr + 1);
+	choose_pages(device, mirrored);
 	bounds.start = mirrored_address(mirrored, 0);
 	bounds.end = mirrored_address(mirrored, mirrored->nr);
 	if (!ioctl(device->fd, HMM_RANGE_IOC_REGISTER, &args))
@@ -756,7 +790,7 @@ static void read_all(struct device *device, const struct mirrored *mirrored)
 	unsigned long first = 0, nr, done;
 	unsigned int missing = 0;
 
-	while (first < mirrored->nr && missing < 4 && !stop) {
+	while (first < mirrored->nr && missing < 16 && !stop) {
 		nr = mirrored->nr - first;
 		if (nr > PIECE)
 			nr = PIECE;
@@ -832,7 +866,9 @@ static void write_some(struct device *device, const struct mirrored *mirrored)
 	unsigned long i, words = page_size / sizeof(*device->data);
 	uint32_t content;
 
+	run.buffer->waiting++;
 	pthread_mutex_lock(&run.buffer->lock);
+	run.buffer->waiting--;
 	if (cut_to_access(&run) == READ_WRITE) {
 		content = ++run.buffer->content;
 		for (i = 0; i < run.nr; i++)
@@ -1068,7 +1104,8 @@ static void parse_options(int argc, char **argv)
 			options.skip_check = true;
 			break;
 		default:
-			ksft_exit_fail_msg("--seconds N --max-size MiB --seed N --csv FILE --break\n");
+			ksft_exit_fail_msg("bad option: see the head of %s\n",
+					   __FILE__);
 		}
 	}
 }
