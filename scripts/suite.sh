@@ -47,7 +47,7 @@ in_guest()
 	for command in $names; do files+=" $programs/$command"; done
 	for command; do list+=" '$command'"; done
 	say "$suite: booting $kernel for $# programs"
-	KERNEL=$kernel LOG=test/$suite MEM=4G TIMEOUT=$((seconds * 2)) FILES=$files APPEND=$coherent \
+	KERNEL=$kernel LOG=test/$suite MEM=4G SMP=4 TIMEOUT=$((seconds * 2)) FILES=$files APPEND=$coherent \
 		CMD="mm-setup && exec suite $seconds$list" "$root/scripts/boot.sh" |
 		tee "$report" | sed -u '/^ /d'
 }
