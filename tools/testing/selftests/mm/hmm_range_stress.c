@@ -75,8 +75,9 @@
  * other mappings, which must not land where a buffer is unmapped just now.
  */
 #define BASE_ADDRESS	0x1000000000UL
-/* How much a child takes for itself. */
+/* How much a child takes for itself, and how much is written at a time. */
 #define CHILD_PAGES	512UL
+#define WRITE_PAGES	2048UL
 
 /* What a device thread keeps registered. */
 #define NR_POOL		12
@@ -129,7 +130,9 @@ struct device {
 	int			fd;
 	uint64_t		random;
 	struct mirrored		pool[NR_POOL];
+	/* What was read, and the states of the pages before. */
 	uint64_t		*data;
+	__u64			*states;
 };
 
 enum count {
@@ -190,6 +193,20 @@ void complain(enum count what, const char *format, ...)
 static __noreturn void fatal(const char *what)
 {
 	ksft_exit_fail_msg("%s: %s\n", what, strerror(errno));
+}
+
+/*
+ * Memory of our own that a fork leaves alone: private one would be copied page
+ * by page afterwards.
+ */
+static void *own_memory(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		fatal("mmap");
+	return memory;
 }
 
 static uint64_t next_random(uint64_t *random)
@@ -343,6 +360,8 @@ static void change_write(struct run *run)
 	uint32_t content = ++run->buffer->content;
 	unsigned long i;
 
+	if (run->nr > WRITE_PAGES)
+		run->nr = WRITE_PAGES;
 	if (cut_to_access(run) != READ_WRITE)
 		return;
 	for (i = 0; i < run->nr; i++) {
@@ -594,7 +613,7 @@ static void choose_pages(struct device *device, struct mirrored *mirrored)
 	struct page *pages;
 
 	mirrored->place = !below(&device->random, 4);
-	mirrored->nr = any_size(&device->random, nr);
+	mirrored->nr = any_size(&device->random, any_size(&device->random, nr));
 	mirrored->first = below(&device->random, nr - mirrored->nr + 1);
 	if (!below(&device->random, 4))
 		return;
@@ -673,11 +692,9 @@ static bool mirror(struct device *device, const struct mirrored *mirrored,
 		.timeout_ms	= TIMEOUT_MS,
 		.flags		= options.skip_check ? HMM_RANGE_DEV_SKIP_CHECK : 0,
 	};
-	__u64 *before = malloc(nr * sizeof(*before));
+	__u64 *before = device->states;
 	bool done;
 
-	if (!before)
-		fatal("malloc");
 	if (access == READ_WRITE)
 		args.default_flags |= HMM_RANGE_DEV_WRITE;
 	/* A device that is slow to set up its entries, now and then. */
@@ -692,7 +709,6 @@ static bool mirror(struct device *device, const struct mirrored *mirrored,
 			   !lacked_access(pages, before, nr, access)))
 		complain(ERRORS, "the device cannot map %#llx-%#llx: %s\n", args.start,
 			 args.end, strerror(errno));
-	free(before);
 	return done;
 }
 
@@ -927,10 +943,8 @@ static void set_up_buffer(struct buffer *buffer, unsigned int number)
 		if (buffer->places[place] == MAP_FAILED ||
 		    munmap(buffer->places[place], size))
 			fatal("no room for the buffers");
-		buffer->pages[place] = calloc(options.max_pages,
-					      sizeof(struct page));
-		if (!buffer->pages[place])
-			fatal("calloc");
+		buffer->pages[place] = own_memory(options.max_pages *
+						  sizeof(struct page));
 	}
 }
 
@@ -947,9 +961,8 @@ static void set_up_device(struct device *device, unsigned int number)
 	if (device->fd < 0 || ioctl(device->fd, HMM_RANGE_IOC_CONFIG, &config))
 		fatal("/dev/hmm_range");
 	device->random = thread_seed(NR_BUFFERS + 2 + number);
-	device->data = aligned_alloc(page_size, PIECE * page_size);
-	if (!device->data)
-		fatal("aligned_alloc");
+	device->data = own_memory(PIECE * page_size);
+	device->states = own_memory(options.max_pages * sizeof(*device->states));
 }
 
 static void sum_up(unsigned long *sum)
