@@ -1,0 +1,778 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * KUnit tests of mm/hmm_dma.c: what is mapped for DMA, at which address, and
+ * what the sticky bits say, on a device without an IOMMU and on one behind an
+ * IOMMU that this file plays.
+ */
+#include <kunit/device.h>
+#include <kunit/platform_device.h>
+#include <kunit/test.h>
+#include <linux/dma-mapping.h>
+#include <linux/hmm-dma.h>
+#include <linux/hmm.h>
+#include <linux/iommu.h>
+#include <linux/memremap.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+
+#define NR_ENTRIES	16
+
+#define STICKY	(HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA | HMM_PFN_P2PDMA_BUS)
+
+/* A map for @dev, and pages to fill it with. */
+struct dma_test {
+	struct device *dev;
+	struct hmm_dma_map map;
+	struct pci_p2pdma_map_state p2pdma;
+	struct page *page;
+};
+
+static void free_test_page(void *page)
+{
+	__free_page(page);
+}
+
+static struct page *test_page(struct kunit *test)
+{
+	struct page *page = alloc_page(GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_test_page,
+							   page));
+	return page;
+}
+
+static void free_map(void *data)
+{
+	struct dma_test *t = data;
+	size_t i;
+
+	for (i = 0; i < NR_ENTRIES; i++)
+		hmm_dma_unmap_pfn(t->dev, &t->map, i);
+	hmm_dma_map_free(t->dev, &t->map);
+}
+
+static struct dma_test *test_map(struct kunit *test, struct device *dev)
+{
+	struct dma_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	t->dev = dev;
+	t->page = test_page(test);
+	KUNIT_ASSERT_EQ(test, 0, hmm_dma_map_alloc(dev, &t->map, NR_ENTRIES,
+						   PAGE_SIZE));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_map, t));
+	return t;
+}
+
+/* What a walk stores: it carries the sticky bits that it has read. */
+static void walk_stores(struct dma_test *t, size_t idx, unsigned long val,
+			unsigned long carried)
+{
+	t->map.pfn_list[idx] = val | (carried & STICKY);
+}
+
+static dma_addr_t map_page(struct dma_test *t, size_t idx)
+{
+	return hmm_dma_map_pfn(t->dev, &t->map, idx, &t->p2pdma);
+}
+
+static unsigned long valid_entry(struct page *page)
+{
+	return page_to_pfn(page) | HMM_PFN_VALID;
+}
+
+static struct device *direct_device(struct kunit *test)
+{
+	struct device *dev = kunit_device_register(test, "hmm-dma-direct");
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	dev->dma_mask = &dev->coherent_dma_mask;
+	KUNIT_ASSERT_EQ(test, 0, dma_set_mask_and_coherent(dev,
+							   DMA_BIT_MASK(64)));
+	return dev;
+}
+
+static void alloc_bad_size(struct kunit *test)
+{
+	struct device *dev = direct_device(test);
+	struct hmm_dma_map map;
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, hmm_dma_map_alloc(dev, &map, 0, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, -EINVAL, hmm_dma_map_alloc(dev, &map, 1, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, hmm_dma_map_alloc(dev, &map, 1, 2 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, -EINVAL, hmm_dma_map_alloc(dev, &map,
+							 SIZE_MAX / PAGE_SIZE + 1,
+							 PAGE_SIZE));
+	/* There is nothing to free, and no harm in it. */
+	hmm_dma_map_free(dev, &map);
+}
+
+static void alloc_too_large(struct kunit *test)
+{
+	struct device *dev = direct_device(test);
+	struct hmm_dma_map map;
+
+	KUNIT_EXPECT_EQ(test, -ENOMEM, hmm_dma_map_alloc(dev, &map,
+							 SIZE_MAX / PAGE_SIZE,
+							 PAGE_SIZE));
+	hmm_dma_map_free(dev, &map);
+}
+
+static void alloc_incoherent(struct kunit *test)
+{
+	struct device *dev = direct_device(test);
+	struct hmm_dma_map map;
+
+	if (!IS_ENABLED(CONFIG_DMA_NEED_SYNC))
+		kunit_skip(test, "no device needs cache maintenance here");
+	dev_clear_dma_skip_sync(dev);
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, hmm_dma_map_alloc(dev, &map, 1, PAGE_SIZE));
+}
+
+static void alloc_limited(struct kunit *test)
+{
+	struct device *dev = direct_device(test);
+	struct hmm_dma_map map;
+
+	*dev->dma_mask = DMA_BIT_MASK(20);
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, hmm_dma_map_alloc(dev, &map, 1, PAGE_SIZE));
+}
+
+static void alloc_ignores_garbage(struct kunit *test)
+{
+	struct device *dev = direct_device(test);
+	struct hmm_dma_map map;
+	size_t i;
+
+	memset(&map, 0xa5, sizeof(map));
+	KUNIT_ASSERT_EQ(test, 0, hmm_dma_map_alloc(dev, &map, NR_ENTRIES, PAGE_SIZE));
+	for (i = 0; i < NR_ENTRIES; i++) {
+		KUNIT_EXPECT_EQ(test, 0, map.pfn_list[i]);
+		KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(dev, &map, i));
+	}
+	hmm_dma_map_free(dev, &map);
+	KUNIT_EXPECT_NULL(test, map.pfn_list);
+	hmm_dma_map_free(dev, &map);
+}
+
+/* A device that does no DMA brings its own array and may unmap all of it. */
+static void unmap_without_alloc(struct kunit *test)
+{
+	unsigned long pfn = HMM_PFN_VALID | HMM_PFN_DMA_MAPPED;
+	struct hmm_dma_map map = { .pfn_list = &pfn };
+
+	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(NULL, &map, 0));
+}
+
+static void direct_map_unmap(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, direct_device(test));
+	unsigned long entry = valid_entry(t->page) | HMM_PFN_WRITE |
+			      (3UL << HMM_PFN_ORDER_SHIFT);
+
+	walk_stores(t, 5, entry, 0);
+	KUNIT_EXPECT_EQ(test, (u64)page_to_phys(t->page), (u64)map_page(t, 5));
+	KUNIT_EXPECT_EQ(test, entry | HMM_PFN_DMA_MAPPED, t->map.pfn_list[5]);
+	KUNIT_EXPECT_EQ(test, 0, t->map.pfn_list[4]);
+	KUNIT_EXPECT_EQ(test, 0, t->map.pfn_list[6]);
+
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 5));
+	KUNIT_EXPECT_EQ(test, entry, t->map.pfn_list[5]);
+	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 5));
+	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 4));
+}
+
+static void direct_map_twice(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, direct_device(test));
+	dma_addr_t addr;
+
+	walk_stores(t, 0, valid_entry(t->page), 0);
+	addr = map_page(t, 0);
+	walk_stores(t, 0, valid_entry(t->page) | HMM_PFN_WRITE, HMM_PFN_DMA_MAPPED);
+	KUNIT_EXPECT_EQ(test, (u64)addr, (u64)map_page(t, 0));
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
+	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
+}
+
+static void map_invalid(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, direct_device(test));
+
+	KUNIT_EXPECT_EQ(test, (u64)DMA_MAPPING_ERROR, (u64)map_page(t, 0));
+	KUNIT_EXPECT_EQ(test, 0, t->map.pfn_list[0]);
+	walk_stores(t, 1, HMM_PFN_ERROR, 0);
+	KUNIT_EXPECT_EQ(test, (u64)DMA_MAPPING_ERROR, (u64)map_page(t, 1));
+	KUNIT_EXPECT_EQ(test, HMM_PFN_ERROR, t->map.pfn_list[1]);
+	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 1));
+}
+
+/*
+ * Another mapping of the device has used a bounce buffer since the map was
+ * allocated, so the device says from now on that mappings have to be undone.
+ */
+static void direct_bounced_elsewhere(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, direct_device(test));
+	dma_addr_t addr;
+
+	walk_stores(t, 0, valid_entry(t->page), 0);
+	walk_stores(t, 1, valid_entry(t->page), 0);
+	addr = map_page(t, 0);
+	dev_clear_dma_skip_sync(t->dev);
+	KUNIT_EXPECT_TRUE(test, dma_need_unmap(t->dev));
+	KUNIT_EXPECT_EQ(test, (u64)addr, (u64)map_page(t, 0));
+	KUNIT_EXPECT_EQ(test, (u64)addr, (u64)map_page(t, 1));
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 1));
+}
+
+/* The device cannot reach the page: nothing changes. */
+static void direct_map_fails(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, direct_device(test));
+	unsigned long entry = valid_entry(t->page);
+
+	walk_stores(t, 0, entry, 0);
+	*t->dev->dma_mask = DMA_BIT_MASK(12);
+	/* The DMA core warns of a device like that. */
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, (u64)DMA_MAPPING_ERROR, (u64)map_page(t, 0));
+	}
+	KUNIT_EXPECT_EQ(test, entry, t->map.pfn_list[0]);
+	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
+
+	*t->dev->dma_mask = DMA_BIT_MASK(64);
+	KUNIT_EXPECT_EQ(test, (u64)page_to_phys(t->page), (u64)map_page(t, 0));
+}
+
+/*
+ * Memory of a device. To see the states of peer to peer without two devices
+ * the pagemap is laid out as in drivers/pci/p2pdma.c, where a state that knows
+ * the provider already is not computed again.
+ */
+struct test_pagemap {
+	struct dev_pagemap pgmap;
+	struct p2pdma_provider *mem;
+	struct p2pdma_provider provider;
+};
+
+static void free_pagemap(void *data)
+{
+	struct test_pagemap *p = data;
+	struct range range = p->pgmap.range;
+
+	memunmap_pages(&p->pgmap);
+	release_mem_region(range.start, range_len(&range));
+}
+
+static void no_folio_free(struct folio *folio)
+{
+}
+
+static vm_fault_t no_migrate_to_ram(struct vm_fault *vmf)
+{
+	return VM_FAULT_SIGBUS;
+}
+
+static const struct dev_pagemap_ops test_pagemap_ops = {
+	.folio_free	= no_folio_free,
+	.migrate_to_ram	= no_migrate_to_ram,
+};
+
+static struct test_pagemap *test_pagemap(struct kunit *test,
+					 enum memory_type type)
+{
+	struct test_pagemap *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+	struct resource *res;
+	void *addr;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	res = request_free_mem_region(&iomem_resource, PMD_SIZE, "hmm-dma-test");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, res);
+	p->pgmap.type = type;
+	p->pgmap.range.start = res->start;
+	p->pgmap.range.end = res->end;
+	p->pgmap.nr_range = 1;
+	p->pgmap.owner = p;
+	p->mem = &p->provider;
+	if (type == MEMORY_DEVICE_PRIVATE)
+		p->pgmap.ops = &test_pagemap_ops;
+	addr = memremap_pages(&p->pgmap, numa_node_id());
+	if (IS_ERR(addr))
+		release_mem_region(res->start, resource_size(res));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, addr);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_pagemap, p));
+	return p;
+}
+
+static struct page *pagemap_page(struct test_pagemap *p)
+{
+	return pfn_to_page(PHYS_PFN(p->pgmap.range.start));
+}
+
+#ifdef CONFIG_DEVICE_PRIVATE
+static void map_device_private(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, direct_device(test));
+	struct test_pagemap *p = test_pagemap(test, MEMORY_DEVICE_PRIVATE);
+
+	walk_stores(t, 0, valid_entry(pagemap_page(p)), 0);
+	KUNIT_EXPECT_EQ(test, (u64)DMA_MAPPING_ERROR, (u64)map_page(t, 0));
+	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
+}
+#endif
+
+#ifdef CONFIG_PCI_P2PDMA
+static void p2p_not_supported(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, direct_device(test));
+	struct test_pagemap *p = test_pagemap(test, MEMORY_DEVICE_PCI_P2PDMA);
+	unsigned long entry = valid_entry(pagemap_page(p));
+
+	t->p2pdma.mem = &p->provider;
+	t->p2pdma.map = PCI_P2PDMA_MAP_NOT_SUPPORTED;
+	walk_stores(t, 0, entry, 0);
+	KUNIT_EXPECT_EQ(test, (u64)DMA_MAPPING_ERROR, (u64)map_page(t, 0));
+	KUNIT_EXPECT_EQ(test, entry, t->map.pfn_list[0]);
+	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
+}
+
+static void p2p_bus_addr(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, direct_device(test));
+	struct test_pagemap *p = test_pagemap(test, MEMORY_DEVICE_PCI_P2PDMA);
+	unsigned long entry = valid_entry(pagemap_page(p));
+	u64 addr = p->pgmap.range.start + SZ_1G;
+	int i;
+
+	p->provider.bus_offset = SZ_1G;
+	t->p2pdma.mem = &p->provider;
+	t->p2pdma.map = PCI_P2PDMA_MAP_BUS_ADDR;
+	walk_stores(t, 0, entry, 0);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, addr, (u64)map_page(t, 0));
+		KUNIT_EXPECT_EQ(test, entry | HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA_BUS,
+				t->map.pfn_list[0]);
+	}
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
+	KUNIT_EXPECT_EQ(test, entry, t->map.pfn_list[0]);
+}
+
+static void p2p_host_bridge(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, direct_device(test));
+	struct test_pagemap *p = test_pagemap(test, MEMORY_DEVICE_PCI_P2PDMA);
+	unsigned long entry = valid_entry(pagemap_page(p));
+
+	t->p2pdma.mem = &p->provider;
+	t->p2pdma.map = PCI_P2PDMA_MAP_THRU_HOST_BRIDGE;
+	walk_stores(t, 0, entry, 0);
+	KUNIT_EXPECT_EQ(test, (u64)p->pgmap.range.start, (u64)map_page(t, 0));
+	KUNIT_EXPECT_EQ(test, entry | HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA,
+			t->map.pfn_list[0]);
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
+	KUNIT_EXPECT_EQ(test, entry, t->map.pfn_list[0]);
+}
+#endif
+
+#ifdef CONFIG_IOMMU_DMA
+/*
+ * An IOMMU with one page table: an entry for each page of its aperture. It
+ * serves the platform devices of this test and no others.
+ */
+#define MOCK_PAGES	64
+
+static struct {
+	struct iommu_device iommu;
+	struct iommu_domain domain;
+	phys_addr_t pt[MOCK_PAGES];	/* 0: not mapped */
+	int prot[MOCK_PAGES];
+	int nr_maps;			/* calls of map_pages */
+	int map_error;			/* what the next ones return */
+	int sync_error;
+} mock;
+
+static int mock_attach(struct iommu_domain *domain, struct device *dev,
+		       struct iommu_domain *old)
+{
+	return 0;
+}
+
+static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
+			  phys_addr_t paddr, size_t pgsize, size_t pgcount,
+			  int prot, gfp_t gfp, size_t *mapped)
+{
+	size_t i;
+
+	if (mock.map_error)
+		return mock.map_error;
+	mock.nr_maps++;
+	for (i = 0; i < pgcount; i++) {
+		if (mock.pt[PHYS_PFN(iova) + i])
+			return -EADDRINUSE;
+		mock.pt[PHYS_PFN(iova) + i] = paddr + i * PAGE_SIZE;
+		mock.prot[PHYS_PFN(iova) + i] = prot;
+		*mapped += pgsize;
+	}
+	return 0;
+}
+
+static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
+			       size_t pgsize, size_t pgcount,
+			       struct iommu_iotlb_gather *gather)
+{
+	size_t i;
+
+	for (i = 0; i < pgcount; i++) {
+		if (!mock.pt[PHYS_PFN(iova) + i])
+			break;
+		mock.pt[PHYS_PFN(iova) + i] = 0;
+	}
+	return i * pgsize;
+}
+
+static int mock_sync_map(struct iommu_domain *domain, unsigned long iova,
+			 size_t size)
+{
+	return mock.sync_error;
+}
+
+static phys_addr_t mock_iova_to_phys(struct iommu_domain *domain,
+				     dma_addr_t iova)
+{
+	return mock.pt[PHYS_PFN(iova)];
+}
+
+static void mock_free(struct iommu_domain *domain)
+{
+}
+
+static const struct iommu_domain_ops mock_domain_ops = {
+	.attach_dev	= mock_attach,
+	.map_pages	= mock_map_pages,
+	.unmap_pages	= mock_unmap_pages,
+	.iotlb_sync_map	= mock_sync_map,
+	.iova_to_phys	= mock_iova_to_phys,
+	.free		= mock_free,
+};
+
+static struct iommu_domain *mock_domain_alloc(struct device *dev)
+{
+	mock.domain = (struct iommu_domain){
+		.pgsize_bitmap = PAGE_SIZE,
+		.geometry = {
+			.aperture_end = MOCK_PAGES * PAGE_SIZE - 1,
+			.force_aperture = true,
+		},
+	};
+	return &mock.domain;
+}
+
+static bool mock_capable(struct device *dev, enum iommu_cap cap)
+{
+	return cap == IOMMU_CAP_CACHE_COHERENCY;
+}
+
+static struct iommu_device *mock_probe(struct device *dev)
+{
+	if (strncmp(dev_name(dev), "hmm-dma-iommu", strlen("hmm-dma-iommu")))
+		return ERR_PTR(-ENODEV);
+	return &mock.iommu;
+}
+
+static int mock_domain_type(struct device *dev)
+{
+	return IOMMU_DOMAIN_DMA;
+}
+
+static const struct iommu_ops mock_ops = {
+	.capable		= mock_capable,
+	.domain_alloc_paging	= mock_domain_alloc,
+	.probe_device		= mock_probe,
+	.device_group		= generic_device_group,
+	.def_domain_type	= mock_domain_type,
+	.default_domain_ops	= &mock_domain_ops,
+};
+
+static int mock_iommu_init(struct kunit_suite *suite)
+{
+	int ret;
+
+	ret = iommu_device_sysfs_add(&mock.iommu, NULL, NULL, "hmm-dma-test");
+	if (ret)
+		return ret;
+	ret = iommu_device_register(&mock.iommu, &mock_ops, NULL);
+	if (ret)
+		iommu_device_sysfs_remove(&mock.iommu);
+	return ret;
+}
+
+static void mock_iommu_exit(struct kunit_suite *suite)
+{
+	iommu_device_unregister(&mock.iommu);
+	iommu_device_sysfs_remove(&mock.iommu);
+}
+
+static struct device *iommu_device(struct kunit *test)
+{
+	struct platform_device *pdev;
+
+	mock.nr_maps = 0;
+	mock.map_error = 0;
+	mock.sync_error = 0;
+	pdev = kunit_platform_device_alloc(test, "hmm-dma-iommu",
+					   PLATFORM_DEVID_NONE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pdev);
+	KUNIT_ASSERT_EQ(test, 0, kunit_platform_device_add(test, pdev));
+	KUNIT_ASSERT_EQ(test, 0, dma_set_mask_and_coherent(&pdev->dev,
+							   DMA_BIT_MASK(64)));
+	KUNIT_ASSERT_PTR_EQ(test, &mock.domain,
+			    iommu_get_domain_for_dev(&pdev->dev));
+	return &pdev->dev;
+}
+
+static phys_addr_t mapped_at(dma_addr_t addr)
+{
+	return addr < MOCK_PAGES * PAGE_SIZE ? mock.pt[PHYS_PFN(addr)] : 0;
+}
+
+static int nr_mapped(void)
+{
+	int i, nr = 0;
+
+	for (i = 0; i < MOCK_PAGES; i++)
+		nr += !!mock.pt[i];
+	return nr;
+}
+
+static void iova_map_unmap(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, iommu_device(test));
+	unsigned long entry = valid_entry(t->page);
+	dma_addr_t addr;
+
+	KUNIT_ASSERT_TRUE(test, dma_use_iova(&t->map.state));
+	walk_stores(t, 7, entry, 0);
+	addr = map_page(t, 7);
+	KUNIT_EXPECT_EQ(test, (u64)t->map.state.addr + 7 * PAGE_SIZE, (u64)addr);
+	KUNIT_EXPECT_EQ(test, (u64)page_to_phys(t->page), (u64)mapped_at(addr));
+	KUNIT_EXPECT_EQ(test, 1, nr_mapped());
+	KUNIT_EXPECT_EQ(test, entry | HMM_PFN_DMA_MAPPED, t->map.pfn_list[7]);
+
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 7));
+	KUNIT_EXPECT_EQ(test, 0, nr_mapped());
+	KUNIT_EXPECT_EQ(test, entry, t->map.pfn_list[7]);
+	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 7));
+}
+
+static void iova_map_twice(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, iommu_device(test));
+	dma_addr_t addr;
+
+	walk_stores(t, 0, valid_entry(t->page), 0);
+	addr = map_page(t, 0);
+	KUNIT_EXPECT_EQ(test, (u64)addr, (u64)map_page(t, 0));
+	KUNIT_EXPECT_EQ(test, 1, mock.nr_maps);
+}
+
+/* A walk loses the bit that was set while it ran. */
+static void iova_walk_loses_bit(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, iommu_device(test));
+	unsigned long carried = 0;
+	dma_addr_t addr;
+
+	walk_stores(t, 0, valid_entry(t->page), 0);
+	addr = map_page(t, 0);
+	walk_stores(t, 0, valid_entry(t->page), carried);
+
+	KUNIT_EXPECT_EQ(test, (u64)addr, (u64)map_page(t, 0));
+	KUNIT_EXPECT_EQ(test, 1, mock.nr_maps);
+	KUNIT_EXPECT_TRUE(test, t->map.pfn_list[0] & HMM_PFN_DMA_MAPPED);
+
+	walk_stores(t, 0, valid_entry(t->page), carried);
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
+	KUNIT_EXPECT_EQ(test, 0, nr_mapped());
+}
+
+/* The same, and the walk has found no page. */
+static void iova_walk_stores_nothing(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, iommu_device(test));
+
+	walk_stores(t, 0, valid_entry(t->page), 0);
+	map_page(t, 0);
+	walk_stores(t, 0, 0, HMM_PFN_DMA_MAPPED);
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
+	KUNIT_EXPECT_EQ(test, 0, nr_mapped());
+	KUNIT_EXPECT_EQ(test, 0, t->map.pfn_list[0]);
+}
+
+/* A walk brings back the bit that was cleared while it ran. */
+static void iova_walk_brings_bit_back(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, iommu_device(test));
+	struct page *other = test_page(test);
+	unsigned long carried;
+	dma_addr_t addr;
+
+	walk_stores(t, 0, valid_entry(t->page), 0);
+	map_page(t, 0);
+	carried = t->map.pfn_list[0];
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
+	walk_stores(t, 0, valid_entry(other), carried);
+
+	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
+	walk_stores(t, 0, valid_entry(other), carried);
+	addr = map_page(t, 0);
+	KUNIT_EXPECT_EQ(test, (u64)page_to_phys(other), (u64)mapped_at(addr));
+}
+
+static void iova_map_fails(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, iommu_device(test));
+	unsigned long entry = valid_entry(t->page);
+
+	walk_stores(t, 0, entry, 0);
+	mock.map_error = -ENOMEM;
+	KUNIT_EXPECT_EQ(test, (u64)DMA_MAPPING_ERROR, (u64)map_page(t, 0));
+	KUNIT_EXPECT_EQ(test, entry, t->map.pfn_list[0]);
+	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
+	mock.map_error = 0;
+	KUNIT_EXPECT_NE(test, (u64)DMA_MAPPING_ERROR, (u64)map_page(t, 0));
+}
+
+static void iova_sync_fails(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, iommu_device(test));
+	unsigned long entry = valid_entry(t->page);
+
+	walk_stores(t, 0, entry, 0);
+	mock.sync_error = -EIO;
+	KUNIT_EXPECT_EQ(test, (u64)DMA_MAPPING_ERROR, (u64)map_page(t, 0));
+	KUNIT_EXPECT_EQ(test, 0, nr_mapped());
+	KUNIT_EXPECT_EQ(test, entry, t->map.pfn_list[0]);
+	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
+	mock.sync_error = 0;
+	KUNIT_EXPECT_NE(test, (u64)DMA_MAPPING_ERROR, (u64)map_page(t, 0));
+}
+
+#ifdef CONFIG_PCI_P2PDMA
+static void iova_p2p_host_bridge(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, iommu_device(test));
+	struct test_pagemap *p = test_pagemap(test, MEMORY_DEVICE_PCI_P2PDMA);
+	dma_addr_t addr;
+
+	t->p2pdma.mem = &p->provider;
+	t->p2pdma.map = PCI_P2PDMA_MAP_THRU_HOST_BRIDGE;
+	walk_stores(t, 0, valid_entry(pagemap_page(p)), 0);
+	walk_stores(t, 1, valid_entry(t->page), 0);
+	addr = map_page(t, 0);
+	KUNIT_EXPECT_EQ(test, (u64)p->pgmap.range.start, (u64)mapped_at(addr));
+	KUNIT_EXPECT_TRUE(test, mock.prot[PHYS_PFN(addr)] & IOMMU_MMIO);
+	addr = map_page(t, 1);
+	KUNIT_EXPECT_FALSE(test, mock.prot[PHYS_PFN(addr)] & IOMMU_MMIO);
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 1));
+	KUNIT_EXPECT_EQ(test, 0, nr_mapped());
+}
+#endif
+
+/* No IOVA for the whole range is to be had: each page gets one of its own. */
+static void iova_exhausted(struct kunit *test)
+{
+	struct device *dev = iommu_device(test);
+	struct dma_test *hog = test_map(test, dev);
+	struct hmm_dma_map map;
+	dma_addr_t addr;
+
+	KUNIT_ASSERT_EQ(test, 0, hmm_dma_map_alloc(dev, &map, MOCK_PAGES, PAGE_SIZE));
+	KUNIT_EXPECT_FALSE(test, dma_use_iova(&map.state));
+	map.pfn_list[3] = valid_entry(hog->page);
+	addr = hmm_dma_map_pfn(dev, &map, 3, &hog->p2pdma);
+	KUNIT_EXPECT_EQ(test, (u64)page_to_phys(hog->page), (u64)mapped_at(addr));
+	KUNIT_EXPECT_EQ(test, (u64)addr, (u64)hmm_dma_map_pfn(dev, &map, 3, &hog->p2pdma));
+	KUNIT_EXPECT_EQ(test, 1, mock.nr_maps);
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(dev, &map, 3));
+	KUNIT_EXPECT_EQ(test, 0, nr_mapped());
+	hmm_dma_map_free(dev, &map);
+}
+
+/* Freeing a map gives its addresses back: they suffice for ever. */
+static void iova_freed(struct kunit *test)
+{
+	struct device *dev = iommu_device(test);
+	struct hmm_dma_map map;
+	int i;
+
+	for (i = 0; i < 2 * MOCK_PAGES / NR_ENTRIES; i++) {
+		KUNIT_ASSERT_EQ(test, 0, hmm_dma_map_alloc(dev, &map, NR_ENTRIES,
+							   PAGE_SIZE));
+		KUNIT_EXPECT_TRUE(test, dma_use_iova(&map.state));
+		hmm_dma_map_free(dev, &map);
+	}
+}
+
+static struct kunit_case hmm_dma_iova_cases[] = {
+	KUNIT_CASE(iova_map_unmap),
+	KUNIT_CASE(iova_map_twice),
+	KUNIT_CASE(iova_walk_loses_bit),
+	KUNIT_CASE(iova_walk_stores_nothing),
+	KUNIT_CASE(iova_walk_brings_bit_back),
+	KUNIT_CASE(iova_map_fails),
+	KUNIT_CASE(iova_sync_fails),
+#ifdef CONFIG_PCI_P2PDMA
+	KUNIT_CASE(iova_p2p_host_bridge),
+#endif
+	KUNIT_CASE(iova_exhausted),
+	KUNIT_CASE(iova_freed),
+	{}
+};
+
+static struct kunit_suite hmm_dma_iova_suite = {
+	.name		= "hmm_dma_iova",
+	.suite_init	= mock_iommu_init,
+	.suite_exit	= mock_iommu_exit,
+	.test_cases	= hmm_dma_iova_cases,
+};
+
+kunit_test_suite(hmm_dma_iova_suite);
+#endif /* CONFIG_IOMMU_DMA */
+
+static struct kunit_case hmm_dma_cases[] = {
+	KUNIT_CASE(alloc_bad_size),
+	KUNIT_CASE(alloc_too_large),
+	KUNIT_CASE(alloc_incoherent),
+	KUNIT_CASE(alloc_limited),
+	KUNIT_CASE(alloc_ignores_garbage),
+	KUNIT_CASE(unmap_without_alloc),
+	KUNIT_CASE(direct_map_unmap),
+	KUNIT_CASE(direct_map_twice),
+	KUNIT_CASE(map_invalid),
+	KUNIT_CASE(direct_bounced_elsewhere),
+	KUNIT_CASE(direct_map_fails),
+#ifdef CONFIG_DEVICE_PRIVATE
+	KUNIT_CASE(map_device_private),
+#endif
+#ifdef CONFIG_PCI_P2PDMA
+	KUNIT_CASE(p2p_not_supported),
+	KUNIT_CASE(p2p_bus_addr),
+	KUNIT_CASE(p2p_host_bridge),
+#endif
+	{}
+};
+
+static struct kunit_suite hmm_dma_suite = {
+	.name		= "hmm_dma",
+	.test_cases	= hmm_dma_cases,
+};
+
+kunit_test_suite(hmm_dma_suite);
+
+MODULE_DESCRIPTION("KUnit tests of the DMA mapping of HMM");
+MODULE_LICENSE("GPL");
