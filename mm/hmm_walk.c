@@ -6,7 +6,7 @@
  * A walk goes through the page tables in address order and stores one entry for
  * each page, as Documentation/mm/hmm.rst ("What a walk reports") lists them. At
  * the first page that is asked for and that the page table does not give, it
- * notes which pages to fault in and leaves walk_page_range() altogether: the
+ * notes which pages to fault in and leaves the page tables altogether: the
  * fault runs with the mmap lock and nothing else. Then the walk goes on at the
  * first page that is not stored yet, and sees for itself what the fault did.
  *
@@ -42,7 +42,7 @@
 #define HMM_PFN_REQ	(HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE)
 
 /* How many entries of a run are compared or written at once. */
-#define HMM_BLOCK	16
+#define HMM_BLOCK	32
 
 /*
  * A span on its way through the page tables.
@@ -50,12 +50,11 @@
  * @walk: what the caller asked for
  * @want: request bits that hold for every page; 0 if there are none
  * @mask: request bits that are taken from the array as well
- * @first: where walk_page_range() was entered
+ * @first: where the page tables were entered
  * @fault_start: the first page to fault in
  * @fault_end: behind the last one
  * @fault_write: fault for write
  * @batch: how many pages of a page table to fault in before looking again
- * @shared: sticky bits may appear in the array at any time
  */
 struct hmm_walker {
 	struct hmm_walk	*walk;
@@ -66,7 +65,6 @@ struct hmm_walker {
 	unsigned long	fault_end;
 	bool		fault_write;
 	unsigned int	batch;
-	bool		shared;
 };
 
 /*
@@ -83,8 +81,8 @@ static unsigned long *hmm_entries(const struct hmm_walker *walker,
 
 /*
  * Look at an entry without caring whether somebody changes its sticky bits at
- * the moment: what is done about them is decided by hmm_store(). Plain, so that
- * it can be the operand of a comparison.
+ * the moment: hmm_store() decides what is done about them. Plain, so that it can
+ * be the operand of a comparison.
  */
 static __always_inline unsigned long hmm_peek(const unsigned long *entry)
 {
@@ -92,37 +90,34 @@ static __always_inline unsigned long hmm_peek(const unsigned long *entry)
 	return data_race(*entry);
 }
 
-/* Write all of an entry but the sticky bits, which others may change now. */
-static noinline void hmm_store_shared(unsigned long *entry, unsigned long new)
+/* Write all of an entry but the sticky bits, which others may clear now. */
+static noinline void hmm_store_sticky(unsigned long *entry, unsigned long new)
 {
 	unsigned long old = READ_ONCE(*entry);
 
-	do {
-		if (!((old ^ new) & ~HMM_PFN_STICKY))
-			return;
-	} while (!try_cmpxchg(entry, &old, (old & HMM_PFN_STICKY) | new));
+	while (((old ^ new) & ~HMM_PFN_STICKY) &&
+	       !try_cmpxchg(entry, &old, (old & HMM_PFN_STICKY) | new))
+		;
 }
 
-static __always_inline void hmm_store(const struct hmm_walker *walker,
-				      unsigned long *entry, unsigned long new)
+static __always_inline void hmm_store(unsigned long *entry, unsigned long new)
 {
 	unsigned long old = hmm_peek(entry);
 
 	if (old == new)
 		return;
-	if (likely(!walker->shared && !(old & HMM_PFN_STICKY)))
+	if (likely(!(old & HMM_PFN_STICKY)))
 		WRITE_ONCE(*entry, new);
 	else if ((old ^ new) & ~HMM_PFN_STICKY)
-		hmm_store_shared(entry, new);
+		hmm_store_sticky(entry, new);
 }
 
 /* Store @n entries one by one, each @step above the one before. */
-static noinline void hmm_store_each(const struct hmm_walker *walker,
-				    unsigned long *entries, unsigned long new,
+static noinline void hmm_store_each(unsigned long *entries, unsigned long new,
 				    unsigned long n, unsigned long step)
 {
 	for (; n; n--, new += step)
-		hmm_store(walker, entries++, new);
+		hmm_store(entries++, new);
 }
 
 /* Is this a block of consecutive pfns from @new on, with no sticky bits? */
@@ -151,42 +146,45 @@ hmm_block_bits(const unsigned long *entries)
 	return bits;
 }
 
-/* Consecutive pfns with the same flags: the pages of a leaf. */
-static void hmm_store_run(const struct hmm_walker *walker,
-			  unsigned long *entries, unsigned long new,
-			  unsigned long n)
+/* Store a block of consecutive pfns that is not in the array yet. */
+static noinline void hmm_store_block(unsigned long *entries, unsigned long new)
 {
 	int i;
 
+	if (hmm_block_bits(entries) & HMM_PFN_STICKY) {
+		hmm_store_each(entries, new, HMM_BLOCK, 1);
+		return;
+	}
+	unrolled_full
+	for (i = 0; i < HMM_BLOCK; i++)
+		WRITE_ONCE(entries[i], new + i);
+}
+
+/* Consecutive pfns with the same flags: the pages of a leaf. */
+static void hmm_store_run(unsigned long *entries, unsigned long new,
+			  unsigned long n)
+{
 	for (; n >= HMM_BLOCK; n -= HMM_BLOCK) {
-		if (hmm_block_is(entries, new)) {
-			/* As it was in the walk before: nothing to write. */
-		} else if (likely(!walker->shared &&
-				  !(hmm_block_bits(entries) &
-				    HMM_PFN_STICKY))) {
-			unrolled_full
-			for (i = 0; i < HMM_BLOCK; i++)
-				WRITE_ONCE(entries[i], new + i);
-		} else {
-			hmm_store_each(walker, entries, new, HMM_BLOCK, 1);
-		}
+		if (!hmm_block_is(entries, new))
+			hmm_store_block(entries, new);
 		entries += HMM_BLOCK;
 		new += HMM_BLOCK;
 	}
-	hmm_store_each(walker, entries, new, n, 1);
+	if (n)
+		hmm_store_each(entries, new, n, 1);
 }
 
 /* Entries that are all alike: 0 or an error. */
-static void hmm_store_same(const struct hmm_walker *walker,
-			   unsigned long *entries, unsigned long new,
+static void hmm_store_same(unsigned long *entries, unsigned long new,
 			   unsigned long n)
 {
 	for (; n >= HMM_BLOCK; n -= HMM_BLOCK) {
 		if (hmm_block_bits(entries) | new)
-			hmm_store_each(walker, entries, new, HMM_BLOCK, 0);
+			hmm_store_each(entries, new, HMM_BLOCK, 0);
 		entries += HMM_BLOCK;
 	}
-	hmm_store_each(walker, entries, new, n, 0);
+	if (n)
+		hmm_store_each(entries, new, n, 0);
 }
 
 /*
@@ -271,11 +269,15 @@ static unsigned long hmm_page_flags(const struct vm_area_struct *vma,
  */
 
 /*
- * Runs between the parts of a walk that one PMD entry maps, so that no walk
- * holds the CPU, outlives its task or goes on in vain.
+ * Runs before each part of a walk, which is what one PMD entry maps or a piece
+ * of the same size. Between parts it looks around, so that no walk holds the
+ * CPU, outlives its task or goes on in vain.
  */
-static int hmm_walk_pause(const struct hmm_walker *walker)
+static inline int hmm_walk_enter(const struct hmm_walker *walker, unsigned long addr)
 {
+	walker->walk->last = addr;
+	if (addr == walker->first)
+		return 0;
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	if (hmm_walk_invalidated(walker->walk))
@@ -308,41 +310,49 @@ static int hmm_walk_miss(struct hmm_walker *walker, struct vm_area_struct *vma,
 }
 
 /*
- * One entry above the PTE level, or none, stands for all pages of [addr, end):
- * store them. @new is for the page at @addr.
+ * Store the pages of [addr, end), a part for which one entry stands, or none.
+ * @new is for the page at @addr.
  */
-static int hmm_walk_leaf(struct hmm_walker *walker, struct vm_area_struct *vma,
-			 unsigned long addr, unsigned long end,
-			 unsigned long new, bool may_copy)
+static __always_inline int
+hmm_walk_part(struct hmm_walker *walker, struct vm_area_struct *vma,
+	      unsigned long addr, unsigned long end, unsigned long new,
+	      bool may_copy)
 {
-	unsigned long next, n, i, *entries;
+	unsigned long *entries = hmm_entries(walker, addr);
+	unsigned long n = (end - addr) >> PAGE_SHIFT;
+	unsigned long i;
 	int err;
 
-	for (; addr != end; addr = next) {
-		next = pmd_addr_end(addr, end);
-		n = (next - addr) >> PAGE_SHIFT;
-		entries = hmm_entries(walker, addr);
-
-		walker->walk->last = addr;
-		if (addr != walker->first) {
-			err = hmm_walk_pause(walker);
-			if (err)
-				return err;
-		}
-		i = hmm_first_unmet(walker, entries, n, new);
-		if (i != n)
-			return hmm_walk_miss(walker, vma, addr + i * PAGE_SIZE,
-					     hmm_want(walker, entries[i]),
-					     new, may_copy);
-		if (new & HMM_PFN_VALID) {
-			hmm_store_run(walker, entries, new, n);
-			new += n;
-		} else {
-			hmm_store_same(walker, entries, new, n);
-		}
-	}
-	walker->walk->last = end;
+	err = hmm_walk_enter(walker, addr);
+	if (err)
+		return err;
+	i = hmm_first_unmet(walker, entries, n, new);
+	if (i != n)
+		return hmm_walk_miss(walker, vma, addr + i * PAGE_SIZE,
+				     hmm_want(walker, entries[i]), new,
+				     may_copy);
+	if (new & HMM_PFN_VALID)
+		hmm_store_run(entries, new, n);
+	else
+		hmm_store_same(entries, new, n);
 	return 0;
+}
+
+/* The same for what may be larger: a PUD, a hugetlb page, a hole, a vma. */
+static int hmm_walk_parts(struct hmm_walker *walker,
+			  struct vm_area_struct *vma, unsigned long addr,
+			  unsigned long end, unsigned long new, bool may_copy)
+{
+	unsigned long next;
+	int err;
+
+	do {
+		next = pmd_addr_end(addr, end);
+		err = hmm_walk_part(walker, vma, addr, next, new, may_copy);
+		if (new & HMM_PFN_VALID)
+			new += (next - addr) >> PAGE_SHIFT;
+	} while (!err && (addr = next, addr != end));
+	return err;
 }
 
 /* What to report for an entry that is neither present nor none. */
@@ -436,7 +446,8 @@ static unsigned long hmm_walk_plain_ptes(const struct hmm_walker *walker,
 {
 	const unsigned long highest = highest_memmap_pfn;
 	const pte_t pte = ptep_get_lockless(ptep);
-	unsigned long flags, base, pfn, i;
+	pte_t *const first = ptep;
+	unsigned long flags, base, pfn;
 
 	if (!IS_ENABLED(CONFIG_64BIT) || !hmm_pte_is_plain(vma, pte))
 		return 0;
@@ -448,14 +459,14 @@ static unsigned long hmm_walk_plain_ptes(const struct hmm_walker *walker,
 	base = (unsigned long)pte_val(pte_mkold(pte)) -
 	       (pte_pfn(pte) << PFN_PTE_SHIFT);
 
-	for (i = 0; i < n; i++) {
-		pfn = pte_val(pte_mkold(ptep_get_lockless(ptep + i)));
+	for (; ptep != first + n; ptep++, entries++) {
+		pfn = pte_val(pte_mkold(ptep_get_lockless(ptep)));
 		pfn = ror64(pfn - base, PFN_PTE_SHIFT);
 		if (unlikely(pfn > highest))
 			break;
-		hmm_store(walker, &entries[i], pfn | flags);
+		hmm_store(entries, pfn | flags);
 	}
-	return i;
+	return ptep - first;
 }
 
 /*
@@ -473,7 +484,7 @@ static unsigned long hmm_walk_equal_ptes(const struct hmm_walker *walker,
 	    (pte_present(pte) && !is_zero_pfn(pte_pfn(pte))))
 		n = 1;
 	do {
-		hmm_store(walker, &entries[i], new);
+		hmm_store(&entries[i], new);
 	} while (++i < n && pte_same(ptep_get_lockless(ptep + i), pte));
 	return i;
 }
@@ -503,10 +514,15 @@ static unsigned long hmm_walk_private_ptes(const struct hmm_walker *walker,
 		new = hmm_device_private(walker, vma, leaf, 0);
 		if (hmm_want(walker, entries[i]) & ~new)
 			break;
-		hmm_store(walker, &entries[i], new);
+		hmm_store(&entries[i], new);
 	}
 	pte_unmap_unlock(ptep, ptl);
 	return i;
+}
+
+static bool hmm_pte_is_readonly(pte_t pte)
+{
+	return pte_present(pte) && !pte_write(pte);
 }
 
 /*
@@ -520,20 +536,20 @@ static unsigned long hmm_pte_miss_run(const struct hmm_walker *walker,
 				      const unsigned long *entries,
 				      unsigned long n, unsigned long want)
 {
-	const bool none = pte_none(pte);
 	unsigned long i;
-	pte_t next;
 
-	if (!none && !(pte_present(pte) && (want & HMM_PFN_REQ_WRITE)))
-		return 1;
 	n = min_t(unsigned long, n, walker->batch);
-	for (i = 1; i < n; i++) {
-		next = ptep_get_lockless(ptep + i);
-		if (none ? !pte_none(next) :
-			   !pte_present(next) || pte_write(next))
-			break;
-		if (walker->mask && hmm_want(walker, entries[i]) != want)
-			break;
+	if (walker->mask)
+		for (i = 1; i < n; i++)
+			if (hmm_want(walker, entries[i]) != want)
+				n = i;
+	i = 1;
+	if (pte_none(pte)) {
+		while (i < n && pte_none(ptep_get_lockless(ptep + i)))
+			i++;
+	} else if (pte_present(pte) && (want & HMM_PFN_REQ_WRITE)) {
+		while (i < n && hmm_pte_is_readonly(ptep_get_lockless(ptep + i)))
+			i++;
 	}
 	return i;
 }
@@ -554,7 +570,7 @@ static int hmm_walk_pte_miss(struct hmm_walker *walker,
 	int err;
 
 	err = hmm_walk_miss(walker, vma, addr, want, new,
-			    pte_present(pte) && !pte_write(pte));
+			    hmm_pte_is_readonly(pte));
 	if (err != HMM_WALK_FAULT)
 		return err;
 	walker->batch = went_on ? min(walker->batch * 8, PTRS_PER_PTE) : 1;
@@ -586,8 +602,8 @@ static int hmm_walk_other_ptes(struct hmm_walker *walker,
 	return 0;
 }
 
-static int hmm_walk_ptes(pmd_t *pmdp, unsigned long addr, unsigned long end,
-			 struct mm_walk *mm_walk)
+static noinline int hmm_walk_ptes(pmd_t *pmdp, unsigned long addr,
+				  unsigned long end, struct mm_walk *mm_walk)
 {
 	struct hmm_walker *walker = mm_walk->private;
 	struct vm_area_struct *vma = mm_walk->vma;
@@ -624,17 +640,25 @@ static int hmm_walk_ptes(pmd_t *pmdp, unsigned long addr, unsigned long end,
 static int hmm_walk_hole(unsigned long addr, unsigned long end, int depth,
 			 struct mm_walk *mm_walk)
 {
-	return hmm_walk_leaf(mm_walk->private, mm_walk->vma, addr, end,
-			     mm_walk->vma ? 0 : HMM_PFN_ERROR, false);
+	return hmm_walk_parts(mm_walk->private, mm_walk->vma, addr, end, 0,
+			      false);
 }
 
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
+/* As for a PTE: is it plain that there is a page? */
+static bool hmm_pmd_is_plain(pmd_t pmd)
+{
+	return IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP) &&
+	       !pmd_special(pmd) && pmd_pfn(pmd) <= highest_memmap_pfn;
+}
+
 static unsigned long hmm_pmd(struct vm_area_struct *vma, unsigned long addr,
 			     pmd_t pmd)
 {
 	if (pmd_protnone(pmd))
 		return 0;
-	if (!vm_normal_page_pmd(vma, addr, pmd) && !is_huge_zero_pmd(pmd))
+	if (!hmm_pmd_is_plain(pmd) && !vm_normal_page_pmd(vma, addr, pmd) &&
+	    !is_huge_zero_pmd(pmd))
 		return HMM_PFN_ERROR;
 	return (pmd_pfn(pmd) + ((addr & ~PMD_MASK) >> PAGE_SHIFT)) |
 	       hmm_page_flags(vma, pmd_write(pmd), PMD_SHIFT - PAGE_SHIFT);
@@ -661,25 +685,27 @@ static unsigned long hmm_absent_pmd(const struct hmm_walker *walker,
 	return new;
 }
 
-static int hmm_walk_huge_pmd(pmd_t *pmdp, pmd_t pmd, unsigned long addr,
-			     unsigned long end, struct mm_walk *mm_walk)
+static noinline int hmm_walk_huge_pmd(pmd_t *pmdp, pmd_t pmd,
+				      unsigned long addr, unsigned long end,
+				      struct mm_walk *mm_walk)
 {
 	struct vm_area_struct *vma = mm_walk->vma;
+	const bool present = pmd_present(pmd);
 	unsigned long new;
 
-	if (pmd_present(pmd))
+	if (present)
 		new = hmm_pmd(vma, addr, pmd);
 	else
 		new = hmm_absent_pmd(mm_walk->private, vma, addr, pmdp, pmd);
-	return hmm_walk_leaf(mm_walk->private, vma, addr, end, new,
-			     pmd_present(pmd) && !pmd_write(pmd));
+	return hmm_walk_part(mm_walk->private, vma, addr, end, new,
+			     present && !(new & HMM_PFN_WRITE));
 }
 #else
 static int hmm_walk_huge_pmd(pmd_t *pmdp, pmd_t pmd, unsigned long addr,
 			     unsigned long end, struct mm_walk *mm_walk)
 {
-	return hmm_walk_leaf(mm_walk->private, mm_walk->vma, addr, end,
-			     HMM_PFN_ERROR, false);
+	return hmm_walk_parts(mm_walk->private, mm_walk->vma, addr, end,
+			      HMM_PFN_ERROR, false);
 }
 #endif /* CONFIG_TRANSPARENT_HUGEPAGE */
 
@@ -695,13 +721,11 @@ static int hmm_walk_pmd(pmd_t *pmdp, unsigned long addr, unsigned long end,
 	if (!pmd_present(pmd) || pmd_trans_huge(pmd))
 		return hmm_walk_huge_pmd(pmdp, pmd, addr, end, mm_walk);
 	if (pmd_bad(pmd))
-		return hmm_walk_leaf(walker, mm_walk->vma, addr, end,
-				     HMM_PFN_ERROR, false);
-	if (addr != walker->first) {
-		err = hmm_walk_pause(walker);
-		if (err)
-			return err;
-	}
+		return hmm_walk_parts(walker, mm_walk->vma, addr, end,
+				      HMM_PFN_ERROR, false);
+	err = hmm_walk_enter(walker, addr);
+	if (err)
+		return err;
 	return hmm_walk_ptes(pmdp, addr, end, mm_walk);
 }
 
@@ -720,8 +744,8 @@ static int hmm_walk_pud(pud_t *pudp, unsigned long addr, unsigned long end,
 		new = (pud_pfn(pud) + ((addr & ~PUD_MASK) >> PAGE_SHIFT)) |
 		      hmm_page_flags(vma, pud_write(pud),
 				     PUD_SHIFT - PAGE_SHIFT);
-	return hmm_walk_leaf(mm_walk->private, vma, addr, end, new,
-			     !pud_write(pud));
+	return hmm_walk_parts(mm_walk->private, vma, addr, end, new,
+			      !pud_write(pud));
 }
 #else
 #define hmm_walk_pud	NULL
@@ -757,32 +781,17 @@ static int hmm_walk_hugetlb(pte_t *ptep, unsigned long hmask,
 	new = hmm_hugetlb(vma, huge_page_order(h), pte);
 	if (new & HMM_PFN_VALID)
 		new += (addr & ~hmask) >> PAGE_SHIFT;
-	return hmm_walk_leaf(mm_walk->private, vma, addr, end, new, false);
+	return hmm_walk_parts(mm_walk->private, vma, addr, end, new, false);
 }
 #else
 #define hmm_walk_hugetlb	NULL
 #endif /* CONFIG_HUGETLB_PAGE */
-
-/* A vma that refuses is reported as no vma is, and skipped. */
-static int hmm_walk_test(unsigned long addr, unsigned long end,
-			 struct mm_walk *mm_walk)
-{
-	struct vm_area_struct *vma = mm_walk->vma;
-	int err;
-
-	if (!hmm_vma_refuses(vma))
-		return 0;
-	err = hmm_walk_leaf(mm_walk->private, vma, addr, end, HMM_PFN_ERROR,
-			    false);
-	return err ? err : 1;
-}
 
 static const struct mm_walk_ops hmm_walk_ops = {
 	.pud_entry	= hmm_walk_pud,
 	.pmd_entry	= hmm_walk_pmd,
 	.pte_hole	= hmm_walk_hole,
 	.hugetlb_entry	= hmm_walk_hugetlb,
-	.test_walk	= hmm_walk_test,
 	.walk_lock	= PGWALK_RDLOCK,
 };
 
@@ -810,12 +819,12 @@ static int hmm_fault_result(const struct hmm_walk *walk, vm_fault_t fault)
 }
 
 /* Fault in what the walk noted, as a remote access. */
-static int hmm_walk_fault(const struct hmm_walker *walker)
+static int hmm_walk_fault(const struct hmm_walker *walker,
+			  struct vm_area_struct *vma)
 {
 	const struct hmm_walk *walk = walker->walk;
 	unsigned int flags = FAULT_FLAG_REMOTE;
-	unsigned long addr = walker->fault_start;
-	struct vm_area_struct *vma;
+	unsigned long addr;
 	vm_fault_t fault;
 
 	if (walker->fault_write)
@@ -823,9 +832,8 @@ static int hmm_walk_fault(const struct hmm_walker *walker)
 	if (walk->locked)
 		flags |= FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
 
-	/* The vma that the walk saw: the mmap lock was held ever since. */
-	vma = vma_lookup(walk->mm, addr);
-	for (; addr != walker->fault_end; addr += PAGE_SIZE) {
+	for (addr = walker->fault_start; addr != walker->fault_end;
+	     addr += PAGE_SIZE) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -835,6 +843,34 @@ static int hmm_walk_fault(const struct hmm_walker *walker)
 			return hmm_fault_result(walk, fault);
 	}
 	return 0;
+}
+
+/*
+ * Walk what lies in one vma. It stays where it is as long as the mmap lock is
+ * held, so a walk that was left for a fault goes on in it.
+ */
+static int hmm_walk_vma(struct hmm_walker *walker, struct vm_area_struct *vma,
+			unsigned long start, unsigned long end)
+{
+	struct hmm_walk *walk = walker->walk;
+	int err;
+
+	if (hmm_vma_refuses(vma))
+		return hmm_walk_parts(walker, vma, start, end, HMM_PFN_ERROR,
+				      false);
+	walk->last = start;
+	for (;;) {
+		err = walk_page_range_vma(vma, walk->last, end, &hmm_walk_ops,
+					  walker);
+		if (err != HMM_WALK_FAULT)
+			return err;
+		err = hmm_walk_fault(walker, vma);
+		if (err)
+			return err;
+		if (hmm_walk_invalidated(walk))
+			return -EBUSY;
+		walker->first = walk->last;
+	}
 }
 
 /**
@@ -865,22 +901,33 @@ int hmm_walk_span(struct hmm_walk *walk, unsigned long start,
 {
 	struct hmm_walker walker = {
 		.walk	= walk,
+		.first	= start,
 		.batch	= 1,
-		.shared	= walk->range->notifier,
 	};
+	VMA_ITERATOR(vmi, walk->mm, start);
+	struct vm_area_struct *vma;
+	unsigned long addr = start;
 	int err;
 
-	hmm_walker_requests(&walker);
 	walk->last = start;
-	do {
-		if (hmm_walk_invalidated(walk))
-			return -EBUSY;
-		walker.first = walk->last;
-		err = walk_page_range(walk->mm, walk->last, end, &hmm_walk_ops,
-				      &walker);
-		if (err != HMM_WALK_FAULT)
+	if (hmm_walk_invalidated(walk))
+		return -EBUSY;
+	hmm_walker_requests(&walker);
+	for_each_vma_range(vmi, vma, end) {
+		if (addr < vma->vm_start) {
+			err = hmm_walk_parts(&walker, NULL, addr, vma->vm_start,
+					     HMM_PFN_ERROR, false);
+			if (err)
+				return err;
+			addr = vma->vm_start;
+		}
+		err = hmm_walk_vma(&walker, vma, addr, min(end, vma->vm_end));
+		if (err)
 			return err;
-		err = hmm_walk_fault(&walker);
-	} while (!err);
-	return err;
+		addr = vma->vm_end;
+	}
+	if (addr < end)
+		return hmm_walk_parts(&walker, NULL, addr, end, HMM_PFN_ERROR,
+				      false);
+	return 0;
 }

@@ -27,11 +27,11 @@ struct pci_p2pdma_map_state;
  *
  * Neither side undoes what the other stores in an entry at the same time. The
  * hmm_dma_*() functions change it by compare and exchange. So does a walk if the
- * entry holds a sticky bit, or if one may appear; else it stores without a
- * locked instruction. Bits may appear during a walk of a range with an interval
- * notifier, whose drivers were never told to exclude that. The driver of a
- * tracked range calls hmm_dma_map_pfn() between the walks that write the entry.
- * If it does not, the copy may miss a bit, but what is mapped is still known.
+ * entry holds a sticky bit, which may be cleared at any time; else it stores
+ * without a locked instruction, for the driver calls hmm_dma_map_pfn() between
+ * the walks that write the entry. If it does not, as ODP, which faults the same
+ * pages from several threads, then the copy may miss a bit, but what is mapped
+ * is still known.
  *
  * For the driver this means that it
  *
