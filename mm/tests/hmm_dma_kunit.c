@@ -673,9 +673,10 @@ static void iova_p2p_host_bridge(struct kunit *test)
 	walk_stores(t, 0, valid_entry(pagemap_page(p)), 0);
 	walk_stores(t, 1, valid_entry(t->page), 0);
 	addr = map_page(t, 0);
-	KUNIT_EXPECT_EQ(test, (u64)p->pgmap.range.start, (u64)mapped_at(addr));
+	KUNIT_ASSERT_EQ(test, (u64)p->pgmap.range.start, (u64)mapped_at(addr));
 	KUNIT_EXPECT_TRUE(test, mock.prot[PHYS_PFN(addr)] & IOMMU_MMIO);
 	addr = map_page(t, 1);
+	KUNIT_ASSERT_EQ(test, (u64)page_to_phys(t->page), (u64)mapped_at(addr));
 	KUNIT_EXPECT_FALSE(test, mock.prot[PHYS_PFN(addr)] & IOMMU_MMIO);
 	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
 	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 1));
