@@ -92,7 +92,7 @@ suite_kunit()
 		echo "kernel $debug"
 		return
 	fi
-	KERNEL=$debug LOG=test/kunit MEM=4G TIMEOUT=900 APPEND="kunit.enable=1" CMD=true \
+	KERNEL=$debug LOG=test/kunit MEM=4G TIMEOUT=900 APPEND="kunit.enable=1 kunit.autorun=1" CMD=true \
 		"$root/scripts/boot.sh" || status=$?
 	cp "$dir/kunit.console" "$report"
 	return $status
