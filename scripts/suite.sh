@@ -68,6 +68,8 @@ suite_own_debug()
 
 	mapfile -t commands < <(diff "$out/base/$script" "$out/$tree/$script" |
 		sed -n 's|^> .*run_test \./||p')
+	# Persistent memory at 4.25 GiB, to be taken away while it is mapped
+	coherent+=' memmap=64M!0x110000000'
 	in_guest $debug 300 "${commands[@]}"
 }
 
