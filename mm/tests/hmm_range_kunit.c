@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <asm/tlb.h>
 
+#include "../hmm_internal.h"
 #include "hmm_kunit.h"
 
 static int owner, other_owner;
@@ -66,6 +67,26 @@ static void t1_no_walk_during_an_invalidation(struct kunit *test)
 	hmm_test_end(test, second);
 	KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), 0);
 	KUNIT_EXPECT_TRUE(test, hmm_range_valid(range));
+}
+
+/* A walk whose page table has been read when the invalidation comes. */
+static void t1_invalidation_at_the_end_of_a_walk(struct kunit *test)
+{
+	struct mm_struct *mm = test_mm(test);
+	struct hmm_range *range = hmm_test_range(test, mm, 10, 10);
+	u64 todo;
+
+	mmap_read_lock(mm);
+	KUNIT_EXPECT_EQ(test, hmm_range_walk_begin(range, false, &todo), 0);
+	hmm_test_invalidate(mm, 15, 1);
+	KUNIT_EXPECT_EQ(test, hmm_range_walk_end(range, 0, 0), -EBUSY);
+	KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
+
+	KUNIT_EXPECT_EQ(test, hmm_range_walk_begin(range, false, &todo), 0);
+	hmm_test_start(test, mm, 15, 1);
+	KUNIT_EXPECT_EQ(test, hmm_range_walk_end(range, 0, 0), -EBUSY);
+	KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
+	mmap_read_unlock(mm);
 }
 
 static void t1_begin_arms_without_a_walk(struct kunit *test)
@@ -780,8 +801,32 @@ static void t11_a_thousand_in_flight(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, hmm_range_valid(quiet));
 }
 
-/* What mprotect() does to the page table: starts and ends an invalidation. */
-static void protect_page_0(struct kunit *test, struct mm_struct *mm)
+/* Counts the invalidations that start and those that end. */
+struct counter {
+	struct mmu_notifier notifier;
+	int started, ended;
+};
+
+static int count_start(struct mmu_notifier *notifier,
+		       const struct mmu_notifier_range *invalidation)
+{
+	container_of(notifier, struct counter, notifier)->started++;
+	return 0;
+}
+
+static void count_end(struct mmu_notifier *notifier,
+		      const struct mmu_notifier_range *invalidation)
+{
+	container_of(notifier, struct counter, notifier)->ended++;
+}
+
+static const struct mmu_notifier_ops count_ops = {
+	.invalidate_range_start = count_start,
+	.invalidate_range_end = count_end,
+};
+
+/* What mprotect() does to the page table. */
+static void protect_page_0(struct mm_struct *mm)
 {
 	struct vm_area_struct *vma;
 	struct mmu_gather tlb;
@@ -795,27 +840,22 @@ static void protect_page_0(struct kunit *test, struct mm_struct *mm)
 		tlb_finish_mmu(&tlb);
 	}
 	mmap_write_unlock(mm);
-	KUNIT_ASSERT_NOT_NULL(test, vma);
 }
 
+/* One that does not would leave its place on the stack in the list. */
 static void t11_mprotect_of_address_0_ends(struct kunit *test)
 {
+	struct counter counter = { .notifier.ops = &count_ops };
 	struct mm_struct *mm = test_mm(test);
-	struct hmm_range *range = hmm_test_alloc_range(test, 1);
 
 	KUNIT_ASSERT_EQ(test, vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
-				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-				      0), 0);
-	range->default_flags = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE;
-	KUNIT_ASSERT_EQ(test, hmm_range_register(range, mm, 0, PAGE_SIZE), 0);
-	KUNIT_EXPECT_EQ(test, hmm_test_fault(range), 0);
-	KUNIT_EXPECT_TRUE(test, hmm_range_valid(range));
-
-	protect_page_0(test, mm);
-	KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
-	KUNIT_EXPECT_TRUE(test, can_walk(range));
-	KUNIT_EXPECT_EQ(test, hmm_test_fault(range), 0);
-	hmm_range_unregister(range);
+				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED |
+				      MAP_POPULATE, 0), 0);
+	KUNIT_ASSERT_EQ(test, mmu_notifier_register(&counter.notifier, mm), 0);
+	protect_page_0(mm);
+	mmu_notifier_unregister(&counter.notifier, mm);
+	KUNIT_EXPECT_EQ(test, counter.started, 1);
+	KUNIT_EXPECT_EQ(test, counter.ended, 1);
 }
 
 static void t12_register_pins_the_mm(struct kunit *test)
@@ -1041,6 +1081,7 @@ static int hmm_range_test_init(struct kunit *test)
 static struct kunit_case hmm_range_cases[] = {
 	KUNIT_CASE(t1_start_invalidates),
 	KUNIT_CASE(t1_no_walk_during_an_invalidation),
+	KUNIT_CASE(t1_invalidation_at_the_end_of_a_walk),
 	KUNIT_CASE(t1_begin_arms_without_a_walk),
 	KUNIT_CASE(t2_marked_before_any_callback),
 	KUNIT_CASE(t2_marked_before_any_release),
