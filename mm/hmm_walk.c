@@ -42,7 +42,10 @@
 #define HMM_PFN_REQ	(HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE)
 
 /* How many entries of a run are compared or written at once. */
-#define HMM_BLOCK	32
+#define HMM_BLOCK	64
+
+/* How many PTEs are looked at in one turn of a loop. */
+#define HMM_PTES	4
 
 /*
  * A span on its way through the page tables.
@@ -161,8 +164,8 @@ static noinline void hmm_store_block(unsigned long *entries, unsigned long new)
 }
 
 /* Consecutive pfns with the same flags: the pages of a leaf. */
-static void hmm_store_run(unsigned long *entries, unsigned long new,
-			  unsigned long n)
+static __always_inline void hmm_store_run(unsigned long *entries,
+					  unsigned long new, unsigned long n)
 {
 	for (; n >= HMM_BLOCK; n -= HMM_BLOCK) {
 		if (!hmm_block_is(entries, new))
@@ -214,9 +217,9 @@ static unsigned long hmm_want(const struct hmm_walker *walker,
 }
 
 /* The first page of @n that @new does not satisfy; @n if there is none. */
-static unsigned long hmm_first_unmet(const struct hmm_walker *walker,
-				     const unsigned long *entries,
-				     unsigned long n, unsigned long new)
+static __always_inline unsigned long
+hmm_first_unmet(const struct hmm_walker *walker, const unsigned long *entries,
+		unsigned long n, unsigned long new)
 {
 	unsigned long i;
 
@@ -429,44 +432,77 @@ static bool hmm_pte_is_plain(const struct vm_area_struct *vma, pte_t pte)
 }
 
 /*
- * Store pages as long as their PTEs differ from the first one by no more than
- * the pfn and the accessed bit. Returns how many of @n were stored; 0 if the
- * first one is not plain, or not all that is asked for.
+ * What a run of plain PTEs has in common. Another PTE is of the run if it
+ * differs from the first one by no more than the pfn and the accessed bit.
  *
- * This is what a walk of small pages spends its time in, so it takes a PTE apart
- * once: @base is the PTE less its pfn. If subtracting that from another one
- * leaves anything below the pfn or above it, then some other bit differs.
+ * @base: the PTE less its pfn and accessed bit
+ * @flags: of the entries
+ * @highest: the highest pfn that has a memory map
+ */
+struct hmm_pte_run {
+	unsigned long	base;
+	unsigned long	flags;
+	unsigned long	highest;
+};
+
+/*
+ * Store the page of a PTE if it is of the run. This is what a walk of small
+ * pages spends its time in, so it does not take the PTE apart. If subtracting
+ * the base leaves anything below the pfn or above it, some other bit differs.
  * Rotated, both are beyond any pfn that there is, and so is a pfn without a
  * memory map, which vm_normal_page() has to see.
+ */
+static __always_inline bool hmm_store_pte(const struct hmm_pte_run *run,
+					  pte_t *ptep, unsigned long *entry)
+{
+	unsigned long pte = pte_val(pte_mkold(ptep_get_lockless(ptep)));
+	unsigned long pfn = ror64(pte - run->base, PFN_PTE_SHIFT);
+
+	if (unlikely(pfn > run->highest))
+		return false;
+	hmm_store(entry, pfn | run->flags);
+	return true;
+}
+
+static __always_inline unsigned long
+hmm_store_ptes(const struct hmm_pte_run *run, pte_t *ptep,
+	       unsigned long *entries, unsigned long n)
+{
+	unsigned long i = 0;
+	int k;
+
+	for (; i + HMM_PTES <= n; i += HMM_PTES) {
+		unrolled_full
+		for (k = 0; k < HMM_PTES; k++)
+			if (!hmm_store_pte(run, ptep + i + k, entries + i + k))
+				return i + k;
+	}
+	while (i < n && hmm_store_pte(run, ptep + i, entries + i))
+		i++;
+	return i;
+}
+
+/*
+ * Store a run of plain PTEs. Returns how many of @n; 0 if the first one is not
+ * plain, or not all that is asked for.
  */
 static unsigned long hmm_walk_plain_ptes(const struct hmm_walker *walker,
 					 const struct vm_area_struct *vma,
 					 pte_t *ptep, unsigned long *entries,
 					 unsigned long n)
 {
-	const unsigned long highest = highest_memmap_pfn;
 	const pte_t pte = ptep_get_lockless(ptep);
-	pte_t *const first = ptep;
-	unsigned long flags, base, pfn;
+	struct hmm_pte_run run;
 
 	if (!IS_ENABLED(CONFIG_64BIT) || !hmm_pte_is_plain(vma, pte))
 		return 0;
-	flags = hmm_page_flags(vma, pte_write(pte), 0);
-	if (hmm_want(walker, *entries) & ~flags)
+	run.flags = hmm_page_flags(vma, pte_write(pte), 0);
+	if (hmm_want(walker, *entries) & ~run.flags)
 		return 0;
-	if (walker->mask)
-		n = 1;
-	base = (unsigned long)pte_val(pte_mkold(pte)) -
-	       (pte_pfn(pte) << PFN_PTE_SHIFT);
-
-	for (; ptep != first + n; ptep++, entries++) {
-		pfn = pte_val(pte_mkold(ptep_get_lockless(ptep)));
-		pfn = ror64(pfn - base, PFN_PTE_SHIFT);
-		if (unlikely(pfn > highest))
-			break;
-		hmm_store(entries, pfn | flags);
-	}
-	return ptep - first;
+	run.base = (unsigned long)pte_val(pte_mkold(pte)) -
+		   (pte_pfn(pte) << PFN_PTE_SHIFT);
+	run.highest = highest_memmap_pfn;
+	return hmm_store_ptes(&run, ptep, entries, walker->mask ? 1 : n);
 }
 
 /*
@@ -525,6 +561,23 @@ static bool hmm_pte_is_readonly(pte_t pte)
 	return pte_present(pte) && !pte_write(pte);
 }
 
+/* How many of @n PTEs from the start are none? */
+static unsigned long hmm_none_ptes(pte_t *ptep, unsigned long n)
+{
+	unsigned long i = 0;
+	int k;
+
+	for (; i + HMM_PTES <= n; i += HMM_PTES) {
+		unrolled_full
+		for (k = 0; k < HMM_PTES; k++)
+			if (!pte_none(ptep_get_lockless(ptep + i + k)))
+				return i + k;
+	}
+	while (i < n && pte_none(ptep_get_lockless(ptep + i)))
+		i++;
+	return i;
+}
+
 /*
  * The PTE is missed, @want says for what. How many of the @n pages from there on
  * does the same fault help? Only those that are sure to need it, and no more
@@ -543,14 +596,13 @@ static unsigned long hmm_pte_miss_run(const struct hmm_walker *walker,
 		for (i = 1; i < n; i++)
 			if (hmm_want(walker, entries[i]) != want)
 				n = i;
-	i = 1;
-	if (pte_none(pte)) {
-		while (i < n && pte_none(ptep_get_lockless(ptep + i)))
-			i++;
-	} else if (pte_present(pte) && (want & HMM_PFN_REQ_WRITE)) {
-		while (i < n && hmm_pte_is_readonly(ptep_get_lockless(ptep + i)))
-			i++;
-	}
+	if (pte_none(pte))
+		return max(1UL, hmm_none_ptes(ptep, n));
+	if (!pte_present(pte) || !(want & HMM_PFN_REQ_WRITE))
+		return 1;
+	for (i = 1; i < n; i++)
+		if (!hmm_pte_is_readonly(ptep_get_lockless(ptep + i)))
+			break;
 	return i;
 }
 
@@ -685,20 +737,28 @@ static unsigned long hmm_absent_pmd(const struct hmm_walker *walker,
 	return new;
 }
 
-static noinline int hmm_walk_huge_pmd(pmd_t *pmdp, pmd_t pmd,
-				      unsigned long addr, unsigned long end,
-				      struct mm_walk *mm_walk)
+static noinline int hmm_walk_absent_pmd(pmd_t *pmdp, pmd_t pmd,
+					unsigned long addr, unsigned long end,
+					struct mm_walk *mm_walk)
 {
 	struct vm_area_struct *vma = mm_walk->vma;
-	const bool present = pmd_present(pmd);
+
+	return hmm_walk_parts(mm_walk->private, vma, addr, end,
+			      hmm_absent_pmd(mm_walk->private, vma, addr, pmdp,
+					     pmd), false);
+}
+
+static int hmm_walk_huge_pmd(pmd_t *pmdp, pmd_t pmd, unsigned long addr,
+			     unsigned long end, struct mm_walk *mm_walk)
+{
+	struct vm_area_struct *vma = mm_walk->vma;
 	unsigned long new;
 
-	if (present)
-		new = hmm_pmd(vma, addr, pmd);
-	else
-		new = hmm_absent_pmd(mm_walk->private, vma, addr, pmdp, pmd);
+	if (unlikely(!pmd_present(pmd)))
+		return hmm_walk_absent_pmd(pmdp, pmd, addr, end, mm_walk);
+	new = hmm_pmd(vma, addr, pmd);
 	return hmm_walk_part(mm_walk->private, vma, addr, end, new,
-			     present && !(new & HMM_PFN_WRITE));
+			     !(new & HMM_PFN_WRITE));
 }
 #else
 static int hmm_walk_huge_pmd(pmd_t *pmdp, pmd_t pmd, unsigned long addr,
