@@ -5,6 +5,21 @@
  * to be waited for, what a retry walks, and what becomes of ranges when their
  * process, its files or the device's memory go away.
  *
+ * What fails if a part is taken out of mm/hmm_range.c or mm/mmu_notifier.c:
+ *
+ *	the exclusive end		touching_does_not_invalidate
+ *	the test for an overlap		unrelated_in_flight
+ *	the record of invalidations	registered_in_flight
+ *	  while there are no ranges
+ *	the unwind on -EAGAIN		refused_invalidation_is_taken_back,
+ *					process_mrelease_is_taken_back
+ *	the map of dirty parts		walks_what_was_invalidated,
+ *					keeps_what_a_failed_walk_left
+ *	an owner that is not NULL	other_owners_count
+ *	the killable wait		wait_ends_with_a_fatal_signal
+ *	the mark of a dying mm		wait_ends_with_the_mm, exit_of_... and
+ *					exec_of_the_mirrored_process
+ *
  * An invalidation that is held open holds the mmap lock for read. Until it is
  * released, a test must not do what needs that lock for write: map memory, start
  * a thread or fork.
