@@ -758,7 +758,7 @@ static int hmm_walk_huge_pmd(pmd_t *pmdp, pmd_t pmd, unsigned long addr,
 		return hmm_walk_absent_pmd(pmdp, pmd, addr, end, mm_walk);
 	new = hmm_pmd(vma, addr, pmd);
 	return hmm_walk_part(mm_walk->private, vma, addr, end, new,
-			     !(new & HMM_PFN_WRITE));
+			     (new & HMM_PFN_ERROR) && !pmd_write(pmd));
 }
 #else
 static int hmm_walk_huge_pmd(pmd_t *pmdp, pmd_t pmd, unsigned long addr,
