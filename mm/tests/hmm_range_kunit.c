@@ -324,18 +324,23 @@ static void t4_ends_are_exclusive(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
 }
 
-/* May an invalidation that does not block start? It ends at once. */
-static int start_nonblock(struct mm_struct *mm, unsigned long first,
-			  unsigned long nr)
+/*
+ * May an invalidation that does not block start? It ends at once. It is kept for
+ * the time of the test, so that one not taken back is not in freed memory.
+ */
+static int start_nonblock(struct kunit *test, struct mm_struct *mm,
+			  unsigned long first, unsigned long nr)
 {
-	struct mmu_notifier_range invalidation;
+	struct mmu_notifier_range *invalidation;
 	int ret;
 
-	mmu_notifier_range_init(&invalidation, MMU_NOTIFY_CLEAR, 0, mm,
+	invalidation = kunit_kzalloc(test, sizeof(*invalidation), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, invalidation);
+	mmu_notifier_range_init(invalidation, MMU_NOTIFY_CLEAR, 0, mm,
 				hmm_test_addr(first), hmm_test_addr(first + nr));
-	ret = mmu_notifier_invalidate_range_start_nonblock(&invalidation);
+	ret = mmu_notifier_invalidate_range_start_nonblock(invalidation);
 	if (!ret)
-		mmu_notifier_invalidate_range_end(&invalidation);
+		mmu_notifier_invalidate_range_end(invalidation);
 	return ret;
 }
 
@@ -345,14 +350,14 @@ static void t5_ranges_do_not_fail_a_nonblocking_one(struct kunit *test)
 	struct hmm_range *range = hmm_test_range(test, mm, 10, 10);
 
 	KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), 0);
-	KUNIT_EXPECT_EQ(test, start_nonblock(mm, 10, 1), 0);
+	KUNIT_EXPECT_EQ(test, start_nonblock(test, mm, 10, 1), 0);
 	KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
 	KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), 0);
 
 	/* Nor while another is in flight, or a walk holds the mmap lock. */
 	hmm_test_start(test, mm, 0, 100);
 	mmap_read_lock(mm);
-	KUNIT_EXPECT_EQ(test, start_nonblock(mm, 10, 1), 0);
+	KUNIT_EXPECT_EQ(test, start_nonblock(test, mm, 10, 1), 0);
 	mmap_read_unlock(mm);
 }
 
@@ -387,7 +392,7 @@ static void refuse(struct kunit *test, bool plain, bool interval)
 	KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), 0);
 	watcher->plain_refuses = plain;
 	watcher->interval_refuses = interval;
-	KUNIT_EXPECT_EQ(test, start_nonblock(mm, 15, 1), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, start_nonblock(test, mm, 15, 1), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, watcher->interval_calls, 1);
 	KUNIT_EXPECT_EQ(test, watcher->plain_calls, interval ? 0 : 1);
 	KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
@@ -423,8 +428,8 @@ static void t5_refused_while_another_is_in_flight(struct kunit *test)
 	struct mmu_notifier_range *other = hmm_test_start(test, mm, 12, 1);
 
 	watcher->plain_refuses = true;
-	KUNIT_EXPECT_EQ(test, start_nonblock(mm, 15, 1), -EAGAIN);
-	KUNIT_EXPECT_EQ(test, start_nonblock(mm, 15, 1), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, start_nonblock(test, mm, 15, 1), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, start_nonblock(test, mm, 15, 1), -EAGAIN);
 	KUNIT_EXPECT_FALSE(test, can_walk(range));
 	KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), -EBUSY);
 	hmm_test_end(test, other);
