@@ -21,7 +21,7 @@ function report(line)
 	       line ~ /^kernel BUG at / ||
 	       line ~ /^Oops[: ]/ ||
 	       line ~ /^Kernel panic - not syncing/ ||
-	       line ~ /^(rcu: )?INFO: (task|rcu|possible|trying|lockdep|suspicious)/ ||
+	       line ~ /^(rcu: )?INFO: (task|rcu|possible|trying|suspicious)/ ||
 	       line ~ /^(Memory cgroup out|Out) of memory: / ||
 	       line ~ /^kmemleak: [0-9]+ new suspected memory leaks/ ||
 	       line ~ /^kmemleak: .*(disabled|buffer exceeded|pool exhausted)/

@@ -26,9 +26,10 @@ if [ "${STOCK:-0}" != 0 ]; then
 fi
 programs=$out/selftests/$tree
 
-# Memory for the two coherent devices of the base's test driver, at 4.5 GiB
+# Of the 4 GiB, what lies at 4.25 GiB is persistent memory, and at 4.5 GiB that
+# of the two coherent devices of the base's test driver.
 # shellcheck disable=SC2016 # the dollar is the kernel's
-coherent='memmap=0x20000000$0x120000000 test_hmm.spm_addr_dev0=0x120000000 test_hmm.spm_addr_dev1=0x130000000'
+memory='memmap=128M!0x110000000 memmap=0x20000000$0x120000000 test_hmm.spm_addr_dev0=0x120000000 test_hmm.spm_addr_dev1=0x130000000'
 
 # in_guest KERNEL SECONDS COMMAND...: run each command as a test of one boot,
 # of SECONDS at most.  The commands are programs of the tree's selftests.
@@ -47,7 +48,7 @@ in_guest()
 	for command in $names; do files+=" $programs/$command"; done
 	for command; do list+=" '$command'"; done
 	say "$suite: booting $kernel for $# programs"
-	KERNEL=$kernel LOG=test/$suite MEM=4G SMP=4 TIMEOUT=$((seconds * 2)) FILES=$files APPEND=$coherent \
+	KERNEL=$kernel LOG=test/$suite MEM=4G SMP=4 TIMEOUT=$((seconds * 2)) FILES=$files APPEND=$memory \
 		CMD="mm-setup && exec suite $seconds$list" "$root/scripts/boot.sh" |
 		tee "$report" | sed -u '/^ /d'
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Provoke one report of trouble in the kernel's log while loading, so that the
- * workbench can show that it sees it.  The loading fails, to be repeated:
+ * workbench can show that it sees it:
  *
  *	insmod trouble.ko kind=warn
  */
@@ -81,11 +81,16 @@ static void provoke_overrun(void)
 	kfree(bytes);
 }
 
+/* Some more than one: a stale word may still look like a pointer to one. */
 static void provoke_leak(void)
 {
-	void *lost = kmalloc(1000, GFP_KERNEL);
+	void *lost;
+	int i;
 
-	OPTIMIZER_HIDE_VAR(lost);
+	for (i = 0; i < 16; i++) {
+		lost = kmalloc(1000, GFP_KERNEL);
+		OPTIMIZER_HIDE_VAR(lost);
+	}
 }
 
 static void provoke_list(void)
@@ -98,13 +103,17 @@ static void provoke_list(void)
 	list_add(&entry, &head);
 }
 
+static void ring(struct timer_list *timer)
+{
+}
+
 static void provoke_object(void)
 {
 	struct timer_list *timer = kmalloc_obj(*timer);
 
 	if (!timer)
 		return;
-	timer_setup(timer, NULL, 0);
+	timer_setup(timer, ring, 0);
 	mod_timer(timer, jiffies + 1000 * HZ);
 	kfree(timer);
 }
@@ -139,12 +148,17 @@ static int __init trouble_init(void)
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (!strcmp(kind, kinds[i].name)) {
 			kinds[i].provoke();
-			return -ECANCELED;
+			return 0;
 		}
 	}
 	return -EINVAL;
 }
 module_init(trouble_init);
+
+static void __exit trouble_exit(void)
+{
+}
+module_exit(trouble_exit);
 
 MODULE_DESCRIPTION("Provokes reports in the kernel's log");
 MODULE_LICENSE("GPL");
