@@ -276,7 +276,8 @@ static unsigned long hmm_page_flags(const struct vm_area_struct *vma,
  * of the same size. Between parts it looks around, so that no walk holds the
  * CPU, outlives its task or goes on in vain.
  */
-static inline int hmm_walk_enter(const struct hmm_walker *walker, unsigned long addr)
+static inline int hmm_walk_enter(const struct hmm_walker *walker,
+				 unsigned long addr)
 {
 	walker->walk->last = addr;
 	if (addr == walker->first)
@@ -937,7 +938,7 @@ static int hmm_walk_vma(struct hmm_walker *walker, struct vm_area_struct *vma,
  * hmm_walk_span() - store what is mapped at a part of a range
  * @walk: the range, its mm, and whether to fault in what is asked for
  * @start: first virtual address, page aligned, in the range
- * @end: first virtual address behind the part, page aligned, above @start
+ * @end: first virtual address behind the part, page aligned
  *
  * The array holds output below @walk->last, and from there on its input.
  *
@@ -950,6 +951,7 @@ static int hmm_walk_vma(struct hmm_walker *walker, struct vm_area_struct *vma,
  * * 0 - all of the part is stored
  * * -EBUSY - the range was invalidated, or a fault dropped the mmap lock
  *   (*@walk->locked is 0)
+ * * -EINVAL - the part is empty: a range with an interval notifier may be
  * * -EFAULT - a page was asked for and there is no vma, the vma or the entry
  *   cannot be used, or the fault failed
  * * -EPERM - a page was asked for to write, and the vma does not allow that
@@ -972,6 +974,8 @@ int hmm_walk_span(struct hmm_walk *walk, unsigned long start,
 	walk->last = start;
 	if (hmm_walk_invalidated(walk))
 		return -EBUSY;
+	if (start >= end)
+		return -EINVAL;
 	hmm_walker_requests(&walker);
 	for_each_vma_range(vmi, vma, end) {
 		if (addr < vma->vm_start) {
