@@ -10,7 +10,7 @@ parser (tools/testing/kunit):
 STATUS is the exit status of what wrote LOG.  A test may only fail or be
 skipped if configs/expected says so; a test that is listed there and does not
 run at all, a report that breaks off, and a bad STATUS that no test explains
-are failures like any other.
+are failures like any other.  What configs/expected calls mended has to pass.
 """
 
 import pathlib
@@ -64,7 +64,7 @@ def parse(log):
 
 
 def expectations(suite):
-    """Return {test name: 'fail' or 'skip'} that configs/expected has for a suite."""
+    """Return {test name: kind} that configs/expected has for a suite."""
     expected = {}
     for line in (ROOT / "configs/expected").read_text().splitlines():
         if line and not line.startswith("#"):
@@ -82,8 +82,10 @@ def judge(suite, log, run_status):
         wanted = expected.get(name)
         if status == "pass":
             yield "pass", name
-        elif status == wanted:
-            yield ("skip" if status == "skip" else "expected"), name
+        elif status == "skip" == wanted:
+            yield "skip", name
+        elif status == "fail" and wanted in ("fail", "flaky"):
+            yield "expected", name
         elif status == "skip":
             yield "fail", name + " (skipped, and not expected to be)"
         else:
@@ -99,8 +101,13 @@ def judge(suite, log, run_status):
 def main(args):
     if args[0] == "--list":
         suite, log = args[1:]
+        known = expectations(suite)
         for name, status in parse(log).items():
-            if status != "pass":
+            if known.get(name) == "flaky":
+                print(suite, "flaky", name, sep="\t")
+            elif status == "fail" and known.get(name) == "mended":
+                print(suite, "mended", name, sep="\t")
+            elif status != "pass":
                 print(suite, status, name, sep="\t")
         return
     suite, log, run_status = args
