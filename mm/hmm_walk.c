@@ -527,6 +527,64 @@ static unsigned long hmm_walk_equal_ptes(const struct hmm_walker *walker,
 }
 
 /*
+ * What a run of device private PTEs has in common: all but the pfn, and the
+ * pgmap that it lies in. As with plain PTEs they are told by arithmetic: on each
+ * architecture that has such memory, the offset of a swap entry is one field of
+ * the PTE, though some store its complement.
+ *
+ * @base: the PTE less its pfn
+ * @invert: what makes the value of a PTE grow with its pfn
+ * @shift: where the pfn starts
+ * @flags: of the entries; 0 if the memory is not the caller's
+ * @pfn: the first pfn of the pgmap's memory
+ * @npfns: and how many there are
+ */
+struct hmm_private_run {
+	unsigned long	base;
+	unsigned long	invert;
+	unsigned int	shift;
+	unsigned long	flags;
+	unsigned long	pfn;
+	unsigned long	npfns;
+};
+
+/* Start a run with a PTE, whose page table is locked. */
+static void hmm_private_run(struct hmm_private_run *run,
+			    const struct hmm_walker *walker,
+			    const struct vm_area_struct *vma, pte_t pte)
+{
+	const softleaf_t leaf = softleaf_from_pte(pte);
+	const struct dev_pagemap *pgmap = page_pgmap(softleaf_to_page(leaf));
+	const unsigned long new = hmm_device_private(walker, vma, leaf, 0);
+	const unsigned long pfn = softleaf_to_pfn(leaf);
+	const long step = pte_val(pte_next_swp_offset(pte)) - pte_val(pte);
+	int i;
+
+	run->invert = step < 0 ? ~0UL : 0;
+	run->shift = __ffs(step);
+	run->base = (pte_val(pte) ^ run->invert) - (pfn << run->shift);
+	run->flags = new & HMM_PFN_FLAGS;
+	for (i = 0; i < pgmap->nr_range; i++) {
+		run->pfn = PHYS_PFN(pgmap->ranges[i].start);
+		run->npfns = PHYS_PFN(range_len(&pgmap->ranges[i]));
+		if (pfn - run->pfn < run->npfns)
+			break;
+	}
+}
+
+static __always_inline bool hmm_store_private(const struct hmm_private_run *run,
+					      pte_t pte, unsigned long *entry)
+{
+	unsigned long pfn = (pte_val(pte) ^ run->invert) - run->base;
+
+	pfn = ror64(pfn, run->shift);
+	if (pfn - run->pfn >= run->npfns)
+		return false;
+	hmm_store(entry, run->flags ? pfn | run->flags : 0);
+	return true;
+}
+
+/*
  * Store device private pages under the lock of the page table. Returns how many
  * from @addr on were stored; 0 if there is none, or it is not all that is asked
  * for.
@@ -536,22 +594,24 @@ static unsigned long hmm_walk_private_ptes(const struct hmm_walker *walker,
 					   pmd_t *pmdp, unsigned long addr,
 					   unsigned long n)
 {
-	unsigned long new, i, *entries = hmm_entries(walker, addr);
+	unsigned long i = 0, *entries = hmm_entries(walker, addr);
 	spinlock_t *ptl; /* of the page table */
-	softleaf_t leaf;
-	pte_t *ptep;
+	struct hmm_private_run run;
+	pte_t *ptep, pte;
 
 	ptep = pte_offset_map_lock(vma->vm_mm, pmdp, addr, &ptl);
 	if (!ptep)
 		return 0;
-	for (i = 0; i < n; i++) {
-		leaf = softleaf_from_pte(ptep_get(ptep + i));
-		if (!softleaf_is_device_private(leaf))
-			break;
-		new = hmm_device_private(walker, vma, leaf, 0);
-		if (hmm_want(walker, entries[i]) & ~new)
-			break;
-		hmm_store(&entries[i], new);
+	pte = ptep_get(ptep);
+	if (softleaf_is_device_private(softleaf_from_pte(pte))) {
+		hmm_private_run(&run, walker, vma, pte);
+		if (walker->mask)
+			n = 1;
+		if (!(hmm_want(walker, *entries) & ~run.flags))
+			while (i < n && hmm_store_private(&run,
+							  ptep_get(ptep + i),
+							  entries + i))
+				i++;
 	}
 	pte_unmap_unlock(ptep, ptl);
 	return i;
