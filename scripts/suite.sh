@@ -86,7 +86,7 @@ suite_mm_debug()
 		gup_longterm cow madv_populate guard-regions uffd-unit-tests pfnmap migration mrelease_test
 }
 
-# KUnit runs before init does, and reports in the kernel's log.
+# KUnit reports in the kernel's log.
 suite_kunit()
 {
 	local status=0
@@ -95,7 +95,8 @@ suite_kunit()
 		echo "kernel $debug"
 		return
 	fi
-	KERNEL=$debug LOG=test/kunit MEM=4G TIMEOUT=900 APPEND="kunit.enable=1 kunit.autorun=1" CMD=true \
+	KERNEL=$debug LOG=test/kunit MEM=4G TIMEOUT=900 APPEND="kunit.enable=1 kunit.autorun=0" \
+		FILES=$root/scripts/guest/kunit CMD=kunit \
 		"$root/scripts/boot.sh" || status=$?
 	cp "$dir/kunit.console" "$report"
 	return $status
