@@ -34,8 +34,6 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$out/log"
 
 # Fill the array machine with what does not depend on how we talk to the guest.
-# pci=noacpi: the firmware's interrupt routing is slow to interpret under KASAN,
-# and no device needs it.
 configure_machine()
 {
 	local accel=tcg cpu=max half
@@ -61,7 +59,7 @@ configure_machine()
 		-numa "node,memdev=m1$([ "$SMP" -lt 2 ] || echo ",cpus=$((SMP - 1))")"
 		-drive "file=$work/disk,format=raw,if=virtio,cache=unsafe"
 		-kernel "$image" -initrd "$work/initramfs"
-		-append "console=ttyS0 panic=-1 pci=noacpi printk.devkmsg=on ${APPEND:-}")
+		-append "console=ttyS0 panic=-1 printk.devkmsg=on ${APPEND:-}")
 }
 
 run_shell()
