@@ -216,6 +216,14 @@ void hmm_ranges_init(struct hmm_ranges *ranges)
 	ranges->dying = false;
 }
 
+static bool hmm_range_overlaps(const struct hmm_range *range,
+			       const struct mmu_notifier_range *invalidation)
+{
+	return invalidation->start < invalidation->end &&
+	       invalidation->start <= range->tracking.node.last &&
+	       invalidation->end > range->tracking.node.start;
+}
+
 /*
  * May the page table be read now, as far as invalidations go? 0, -EBUSY while
  * one that overlaps @range is in flight, or -EFAULT for good.
@@ -223,7 +231,6 @@ void hmm_ranges_init(struct hmm_ranges *ranges)
 static int hmm_range_readable(const struct hmm_ranges *ranges,
 			      const struct hmm_range *range)
 {
-	const struct interval_tree_node *node = &range->tracking.node;
 	const struct mmu_notifier_range *invalidation;
 
 	lockdep_assert_held(&ranges->lock);
@@ -231,8 +238,7 @@ static int hmm_range_readable(const struct hmm_ranges *ranges,
 	if (ranges->dying)
 		return -EFAULT;
 	list_for_each_entry(invalidation, &ranges->invalidations, tracked) {
-		if (invalidation->start <= node->last &&
-		    invalidation->end > node->start &&
+		if (hmm_range_overlaps(range, invalidation) &&
 		    !hmm_range_ignores(range, invalidation))
 			return -EBUSY;
 	}

@@ -59,7 +59,7 @@ mutant "a walk may begin during an invalidation" t1_walk_is_refused_during_an_in
 	'/^static int hmm_range_readable/,/^}/s/return -EBUSY/continue/'
 mutant "every invalidation is waited for" t3_unrelated_invalidation_held_for_ever \
 	'/^static int hmm_range_readable/,/^}/s/!hmm_range_ignores\(.*\)\)$/true)/
-	 /^static int hmm_range_readable/,/^}/s/invalidation->start <= node->last/true/
+	 /^static bool hmm_range_overlaps/,/^}/s/invalidation->start <= range->tracking.node.last/true/
 	 /^static int hmm_range_readable/,/^}/s/invalidation->end > node->start/true/'
 mutant "every registration takes the locks" t3_only_the_first_takes_the_locks \
 	's/if \(!mmu_notifier_hmm_ranges\(mm\)\)/if (true)/'

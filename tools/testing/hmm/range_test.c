@@ -259,6 +259,7 @@ static void t4_an_empty_invalidation_hits_nothing(void)
 	end_pages(&empty);
 	start_pages(&empty, mm, 15, 0);
 	EXPECT(hmm_range_valid(&range));
+	EXPECT(can_walk(&range));
 	end_pages(&empty);
 
 	hmm_range_unregister(&range);
