@@ -81,13 +81,16 @@ static void provoke_overrun(void)
 	kfree(bytes);
 }
 
-/* Some more than one: a stale word may still look like a pointer to one. */
+/*
+ * Many more than one: the slab's arrays of free objects still point to those
+ * that were handed out last.
+ */
 static void provoke_leak(void)
 {
 	void *lost;
 	int i;
 
-	for (i = 0; i < 16; i++) {
+	for (i = 0; i < 512; i++) {
 		lost = kmalloc(1000, GFP_KERNEL);
 		OPTIMIZER_HIDE_VAR(lost);
 	}
