@@ -248,6 +248,7 @@ static void direct_map_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (u64)page_to_phys(t->page), (u64)map_page(t, 0));
 }
 
+#if defined(CONFIG_DEVICE_PRIVATE) || defined(CONFIG_PCI_P2PDMA)
 /*
  * Memory of a device. To see the states of peer to peer without two devices
  * the pagemap is laid out as in drivers/pci/p2pdma.c, where a state that knows
@@ -312,6 +313,7 @@ static struct page *pagemap_page(struct test_pagemap *p)
 {
 	return pfn_to_page(PHYS_PFN(p->pgmap.range.start));
 }
+#endif
 
 #ifdef CONFIG_DEVICE_PRIVATE
 static void map_device_private(struct kunit *test)
