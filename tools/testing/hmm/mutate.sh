@@ -59,14 +59,14 @@ mutant "a walk may begin during an invalidation" t1_walk_is_refused_during_an_in
 	'/^static int hmm_range_readable/,/^}/s/return -EBUSY/continue/'
 mutant "every invalidation is waited for" t3_unrelated_invalidation_held_for_ever \
 	'/^static int hmm_range_readable/,/^}/s/!hmm_range_ignores\(.*\)\)$/true)/
-	 /^static bool hmm_range_overlaps/,/^}/s/invalidation->start <= range->tracking.node.last/true/
-	 /^static bool hmm_range_overlaps/,/^}/s/invalidation->end > range->tracking.node.start/true/'
+	 /^static bool hmm_range_overlaps/,/^}/s/invalidation->start <= [a-z>.-]+/true/
+	 /^static bool hmm_range_overlaps/,/^}/s/invalidation->end > range[a-z>.-]+/true/'
 mutant "every registration takes the locks" t3_only_the_first_takes_the_locks \
 	's/if \(!mmu_notifier_hmm_ranges\(mm\)\)/if (true)/'
 mutant "the end of an invalidation is inclusive" t4_ends_are_exclusive \
 	'/^void hmm_ranges_invalidate_start/,/^}/s/end - 1/end/'
 mutant "the end of one in flight is inclusive" t4_ends_are_exclusive \
-	's/invalidation->end > range->tracking.node.start/invalidation->end >= range->tracking.node.start/'
+	's/(invalidation->end >)( range)/\1=\2/'
 mutant "the end of a range is inclusive" t4_ends_are_exclusive \
 	's/(tracking->node.last = range->end) - 1/\1/'
 mutant "none is recorded while no range is registered" t6_recorded_while_no_range_is_registered \
