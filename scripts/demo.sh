@@ -66,13 +66,13 @@ plot()
 		set margins 12,3,2,2
 		set yrange [0:1<*]
 		set ytics autofreq nomirror
-		set format y '%.0s%c'
+		set format y '%.1s%c'
 		set grid
 		unset key
 		do for [i=2:$columns] {
 			set title system(sprintf("head -n 1 '$dir/timeline.csv' | cut -d, -f%d", i)).' per second' offset 0,-0.6
 			if (i == $columns) { set xlabel 'seconds' }
-			plot '$dir/timeline.csv' using 1:i with lines linewidth 2 linecolor i
+			plot '$dir/timeline.csv' using 1:i with lines linewidth 2 linecolor i, 1 linecolor rgb '#ff000000'
 		}
 	END
 }
