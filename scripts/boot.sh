@@ -51,7 +51,7 @@ configure_machine()
 	! grep -qx CONFIG_KASAN=y "$out/build/$KERNEL/.config" || cpu+=,la57=off
 	half=$(($(numfmt --from=iec "$MEM") / 2 >> 20))M
 	truncate -s 1G "$work/disk"
-	machine+=(-accel "$accel" -cpu "$cpu" -m "$MEM" -smp "$SMP,sockets=$SMP"
+	machine+=(-machine q35 -accel "$accel" -cpu "$cpu" -m "$MEM" -smp "$SMP,sockets=$SMP"
 		-nodefaults -no-user-config -no-reboot -display none
 		-object "memory-backend-ram,id=m0,size=$half"
 		-object "memory-backend-ram,id=m1,size=$half"

@@ -69,8 +69,6 @@ suite_own_debug()
 
 	mapfile -t commands < <(diff "$out/base/$script" "$out/$tree/$script" |
 		sed -n 's|^> .*run_test \./||p')
-	# Persistent memory at 4.25 GiB, to be taken away while it is mapped
-	coherent+=' memmap=64M!0x110000000'
 	in_guest $debug 300 "${commands[@]}"
 }
 
@@ -105,7 +103,7 @@ suite_kunit()
 suite_detectors()
 {
 	if [ -n "$ask" ]; then
-		echo "kernel $debug"
+		printf 'kernel %s\n' "$debug" "$release"
 	else
 		"$root/scripts/detectors.sh" >"$report"
 	fi
