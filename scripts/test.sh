@@ -2,19 +2,36 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Run suites of tests (suite.sh), two at a time, and count what they report
-# (results.py): test.sh [SUITE...], by default all of them.  The longest come
+# (results.py): test.sh [SUITE...], by default all of them but those that have
+# passed and whose inputs (inputs.sh) are the same as then.  The longest come
 # first, after the one with benchmarks in it, whose time is limited.
 
 . "$(dirname "$0")/lib.sh"
 
 suites=(hmm-release mm-debug hmm-debug drivers configs detectors own-debug kunit harness lint)
-[ $# = 0 ] || suites=("$@")
+passed=$out/passed		# SUITE: the digest of its inputs when it passed last
 
 # STOCK=1: on the kernels without the series, for baseline.sh
 tree=patched
 [ "${STOCK:-0}" = 0 ] || tree=tests
 
 dir=$out/log/test
+
+# Leave in $suites those that have to run.
+drop_unchanged()
+{
+	local suite inputs all=("${suites[@]}")
+
+	suites=()
+	for suite in "${all[@]}"; do
+		inputs=$("$root/scripts/inputs.sh" "$suite")
+		if [ -n "$inputs" ] && [ "$inputs" = "$(cat "$passed/$suite" 2>/dev/null)" ]; then
+			say "$suite: not run and not counted; it passed, and what it depends on is unchanged since (SUITES=$suite runs it)"
+		else
+			suites+=("$suite")
+		fi
+	done
+}
 
 # Everything that the suites boot, built beforehand with both CPUs
 build()
@@ -47,13 +64,18 @@ tally()
 
 run_suite()
 {
-	local suite=$1 status=0 start=$SECONDS found=$dir/$1.results
+	local suite=$1 status=0 start=$SECONDS found=$dir/$1.results inputs
 
+	inputs=$("$root/scripts/inputs.sh" "$suite")
+	rm -f "$passed/$suite"
 	"$root/scripts/suite.sh" "$suite" >"$dir/$suite.log" 2>&1 || status=$?
 	if ! "$root/scripts/results.py" "$suite" "$dir/$suite.ktap" "$status" >"$found.new" 2>>"$dir/$suite.log"; then
 		printf 'fail\t%s\t(no report)\t%s\n' "$suite" "$dir/$suite.log" >"$found.new"
 	fi
 	mv "$found.new" "$found"
+	if [ "$(count fail "$found")" = 0 ] && [ "$tree" = patched ]; then
+		echo "$inputs" >"$passed/$suite"
+	fi
 	say "$suite: $(tally "$found") in $((SECONDS - start)) s"
 }
 
@@ -115,8 +137,13 @@ report()
 	[ "$(count fail "${results[@]}")" = 0 ]
 }
 
-mkdir -p "$dir"
+mkdir -p "$dir" "$passed"
 rm -f "$dir"/*
+if [ $# = 0 ]; then
+	drop_unchanged
+else
+	suites=("$@")
+fi
 build
 run_all
 report

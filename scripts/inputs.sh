@@ -1,0 +1,27 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Print a digest of all that the result of a suite follows from: inputs.sh SUITE.
+# For a suite that any change of ours may break, which is most of them, print
+# nothing: it is always run.
+
+. "$(dirname "$0")/lib.sh"
+export LC_ALL=C
+
+case ${1:?which suite} in
+# The workbench itself, on whatever kernel
+detectors)	paths=(Kconfig) ;;
+# They see our headers, not our code.
+drivers)	paths=(Kconfig include patches series) ;;
+# Programs that no device takes part in: of HMM they reach the notifiers only.
+mm-debug)	paths=(Kconfig include patches series mm/hmm_range.c mm/hmm_internal.h) ;;
+*)		exit 0 ;;
+esac
+
+cd "$root"
+{
+	gcc --version
+	qemu-system-x86_64 --version
+	cat "$out/base.origin"
+	find Makefile configs scripts "${paths[@]}" -type f ! -name '*.pyc' | sort | xargs sha256sum
+} | sha256sum
