@@ -14,7 +14,7 @@ override $1 := $$(value $1)
 export $1
 endif
 endef
-$(foreach v,KERNEL TREE CMD FILES ICOUNT SMP MEM APPEND TIMEOUT EXPECT LOG DURATION BREAK FROM,$(eval $(call pass,$v)))
+$(foreach v,KERNEL TREE CMD FILES ICOUNT SMP MEM APPEND TIMEOUT EXPECT LOG DURATION BREAK FROM WITHOUT,$(eval $(call pass,$v)))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -37,7 +37,7 @@ tree: base			## out/patched: the base with the series; out/tests: with our tests
 	@scripts/tree.sh tests
 
 .PHONY: kernel
-kernel: tree			## build out/build/KERNEL (release, debug, stock, stock-tests)
+kernel: tree			## build out/build/KERNEL (release, debug, stock, stock-tests); WITHOUT=0710 without that patch
 	@scripts/kernel.sh $(KERNEL)
 
 .PHONY: boot
@@ -92,6 +92,10 @@ test-baseline: tree		## run the base's tests on stock, compare with configs/expe
 .PHONY: test-detectors
 test-detectors: tree		## see each detector of trouble in a guest fire
 	@scripts/test.sh detectors
+
+.PHONY: test-reverts
+test-reverts: tree		## leave the patches of GUP out one by one, and see the tests fail that need them
+	@env -u WITHOUT scripts/reverts.sh $(WITHOUT)
 
 .PHONY: clean
 clean:				## remove what was built, keep the base source

@@ -4,7 +4,8 @@
 # Bring a patched source tree up to date: tree.sh patched (out/patched: the
 # base with the whole series), tree.sh tests (out/tests: the base with the lines
 # of the series that are marked [tests]) or tree.sh bisect N (out/bisect: the
-# base with the first N lines).
+# base with the first N lines).  WITHOUT=NNNN leaves the line of that number out
+# of out/patched, to see what it was there for.
 #
 # The tree is a hard-linked copy of the base.  The series is put onto a scratch
 # copy of the files that it touches; only when all of it fits are the results
@@ -23,12 +24,24 @@ work=$(scratch)
 trap 'rm -rf "$work"' EXIT
 new=$work/tree			# the touched files as they are to be
 
+# All lines, but for the one that is left out
+without()
+{
+	if [ -z "${WITHOUT:-}" ]; then
+		cat "$work/all"
+	elif ! grep -q "^$WITHOUT-" "$work/all"; then
+		die "WITHOUT=$WITHOUT: there is no such line in series"
+	else
+		grep -v "^$WITHOUT-" "$work/all"
+	fi
+}
+
 # The lines of the manifest that this tree takes.
 lines()
 {
 	"$root/scripts/manifest.sh" lines >"$work/all"
 	case $kind in
-	patched)	cat "$work/all" ;;
+	patched)	without ;;
 	tests)		grep -F '[tests]' "$work/all" || : ;;
 	bisect)		head -n "$count" "$work/all" ;;
 	*)		die "no tree '$kind': there are patched, tests and bisect" ;;
