@@ -12,6 +12,7 @@
  */
 #define _GNU_SOURCE
 #include <limits.h>
+#include <linux/mempolicy.h>
 #include <linux/mman.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
@@ -1065,6 +1066,153 @@ TEST_F(unlock, is_retried)
 	EXPECT_EQ(1, dev_valid(self->fd, self->id));
 	ASSERT_EQ(0, pthread_join(self->thread, NULL));
 	EXPECT_EQ(1, self->monitor.faults);
+}
+
+/*
+ * Pages that are moved from node to node and back all the time.
+ */
+
+#define NR_MOVED	64
+
+struct mover {
+	char		*map;
+	size_t		page_size;
+	bool		stop;
+	unsigned int	moves;
+};
+
+FIXTURE(migration) {
+	int		fd;
+	int		id;
+	bool		moving;
+	pthread_t	thread;
+	struct mover	mover;
+	struct hmm_range_dev_entry entries[NR_MOVED];
+};
+
+static unsigned long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool move_to(struct mover *mover, int node)
+{
+	void *pages[NR_MOVED];
+	int nodes[NR_MOVED], status[NR_MOVED];
+
+	for (int i = 0; i < NR_MOVED; i++) {
+		pages[i] = mover->map + i * mover->page_size;
+		nodes[i] = node;
+	}
+	return !syscall(SYS_move_pages, 0, NR_MOVED, pages, nodes, status,
+			MPOL_MF_MOVE) && status[0] == node;
+}
+
+static void *mover_thread(void *data)
+{
+	struct mover *mover = data;
+
+	while (!__atomic_load_n(&mover->stop, __ATOMIC_RELAXED)) {
+		if (move_to(mover, mover->moves % 2))
+			__atomic_add_fetch(&mover->moves, 1, __ATOMIC_RELAXED);
+		/* Leave the others a moment. */
+		usleep(1000);
+	}
+	return NULL;
+}
+
+FIXTURE_SETUP(migration)
+{
+	struct mover *mover = &self->mover;
+	size_t size;
+
+	mover->page_size = psize();
+	size = NR_MOVED * mover->page_size;
+	self->fd = dev_open();
+	if (self->fd == -ENOENT || self->fd == -EACCES)
+		SKIP(return, "no /dev/hmm_range");
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, dev_config(self->fd, HMM_RANGE_DEV_NOTIFIER_PLAIN, false));
+	mover->map = map_small(size);
+	ASSERT_NE(NULL, mover->map);
+	for (int i = 0; i < NR_MOVED; i++)
+		memset(mover->map + i * mover->page_size, i + 1,
+		       mover->page_size);
+	if (!move_to(mover, 1))
+		SKIP(return, "no second node");
+	self->id = dev_register(self->fd, mover->map, size, 0);
+	ASSERT_LT(0, self->id);
+	ASSERT_EQ(0, pthread_create(&self->thread, NULL, mover_thread, mover));
+	self->moving = true;
+}
+
+FIXTURE_TEARDOWN(migration)
+{
+	__atomic_store_n(&self->mover.stop, true, __ATOMIC_RELAXED);
+	if (self->moving)
+		pthread_join(self->thread, NULL);
+	if (self->fd >= 0)
+		close(self->fd);
+}
+
+/* Each page is there, or its entry is one of migration, and says nothing. */
+TEST_F(migration, snapshot)
+{
+	const unsigned long end = now_ms() + SOON_MS;
+	unsigned int migrating = 0, there = 0;
+	int err;
+
+	while ((!migrating || !there) && now_ms() < end) {
+		err = dev_snapshot(self->fd, self->id);
+		if (err == -EBUSY)
+			continue;
+		ASSERT_EQ(0, err);
+		ASSERT_EQ(0, dev_read(self->fd, self->id, self->mover.map,
+				      NR_MOVED, self->entries));
+		for (int i = 0; i < NR_MOVED; i++) {
+			if (self->entries[i].flags) {
+				ASSERT_EQ(V | W, self->entries[i].flags);
+				there++;
+			} else {
+				ASSERT_EQ(0, self->entries[i].pfn);
+				migrating++;
+			}
+		}
+	}
+	EXPECT_LT(0, there);
+	EXPECT_LT(0, migrating);
+}
+
+/* A fault waits for the end of the migration, and finds the page. */
+TEST_F(migration, fault)
+{
+	const unsigned long end = now_ms() + SOON_MS;
+	const size_t page_size = self->mover.page_size;
+	char *data = map_small(NR_MOVED * page_size);
+	unsigned int copies = 0;
+	int err;
+
+	ASSERT_NE(NULL, data);
+	while (copies < 20 && now_ms() < end) {
+		err = dev_fault_write(self->fd, self->id);
+		if (err == -EBUSY)
+			continue;
+		ASSERT_EQ(0, err);
+		memset(data, 0, NR_MOVED * page_size);
+		err = dev_copy(self->fd, self->id, 0, self->mover.map, NR_MOVED,
+			       data, page_size);
+		if (err == -EBUSY)
+			continue;
+		ASSERT_EQ(0, err);
+		ASSERT_EQ(0, memcmp(self->mover.map, data,
+				    NR_MOVED * page_size));
+		copies++;
+	}
+	EXPECT_LT(0, copies);
+	EXPECT_LT(0, __atomic_load_n(&self->mover.moves, __ATOMIC_RELAXED));
 }
 
 TEST_HARNESS_MAIN
