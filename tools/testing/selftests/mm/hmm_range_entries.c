@@ -16,6 +16,7 @@
 #include <linux/mman.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,6 +44,7 @@
 #endif
 
 #define SOON_MS		10000
+#define NUMA_BALANCING	"/proc/sys/kernel/numa_balancing"
 
 /* Which page of a large mapping is looked at. */
 #define MIDDLE		3
@@ -62,14 +64,15 @@ struct cell {
 };
 
 /*
- * An entry under test. @keep: what has to stay open; @undo: called at the end.
+ * An entry under test. @keep: what has to stay open; @undo: called at the end,
+ * with what it needs in @saved.
  */
 struct subject {
 	char		*page;
 	size_t		page_size;
 	size_t		pmd_size;
 	int		keep;
-	unsigned long	pfn;
+	unsigned long	saved;
 	void		(*undo)(struct subject *subject);
 };
 
@@ -107,6 +110,14 @@ static char *map_huge(struct subject *subject)
 		return NULL;
 	map += -(uintptr_t)map & (size - 1);
 	return madvise(map, size, MADV_HUGEPAGE) ? NULL : map;
+}
+
+static unsigned long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static uint64_t pagemap_of(const char *page)
@@ -466,10 +477,55 @@ static const char *make_ksm(struct subject *subject)
 	       NULL : "KSM did not merge the pages";
 }
 
+static void undo_numa_hinting(struct subject *subject)
+{
+	write_num(NUMA_BALANCING, subject->saved);
+}
+
+/*
+ * NUMA balancing comes by once the process has run for a second or so, and
+ * marks what is on another node. To do so it invalidates the page.
+ */
+static const char *make_numa_hinting(struct subject *subject)
+{
+	const unsigned long second_node = 1UL << 1, end = now_ms() + SOON_MS;
+	const size_t size = subject->page_size;
+	cpu_set_t first_cpu;
+	int id, valid;
+
+	if (access(NUMA_BALANCING, W_OK))
+		return "no NUMA balancing";
+	subject->saved = read_num(NUMA_BALANCING);
+	subject->undo = undo_numa_hinting;
+	write_num(NUMA_BALANCING, 1);
+	CPU_ZERO(&first_cpu);
+	CPU_SET(0, &first_cpu);
+	subject->page = map_small(size);
+	if (!subject->page)
+		return no_memory;
+	if (sched_setaffinity(0, sizeof(first_cpu), &first_cpu) ||
+	    syscall(SYS_mbind, subject->page, size, MPOL_BIND, &second_node,
+		    8 * sizeof(second_node), 0))
+		return "no second node";
+	memset(subject->page, 0x88, size);
+	if (syscall(SYS_mbind, subject->page, size, MPOL_DEFAULT, NULL, 0, 0))
+		return "no second node";
+
+	subject->keep = dev_open();
+	id = dev_register(subject->keep, subject->page, size, 0);
+	if (id < 0 || dev_begin(subject->keep, id))
+		return "the device is not there";
+	do {
+		valid = dev_valid(subject->keep, id);
+	} while (valid == 1 && now_ms() < end);
+	close(subject->keep);
+	return valid ? "NUMA balancing did not come by" : NULL;
+}
+
 static void undo_poison(struct subject *subject)
 {
 	munmap(subject->page, subject->page_size);
-	unpoison_memory(subject->pfn);
+	unpoison_memory(subject->saved);
 }
 
 static sigjmp_buf after_poison;
@@ -486,7 +542,7 @@ static const char *make_poison(struct subject *subject)
 
 	if (failed)
 		return failed;
-	subject->pfn = PAGEMAP_PFN(pagemap_of(subject->page));
+	subject->saved = PAGEMAP_PFN(pagemap_of(subject->page));
 	signal(SIGBUS, poisoned);
 	if (!sigsetjmp(after_poison, 1) &&
 	    madvise(subject->page, subject->page_size, MADV_HWPOISON))
@@ -709,6 +765,10 @@ FIXTURE_VARIANT_ADD(entry, ksm) {
 
 FIXTURE_VARIANT_ADD(entry, poison) {
 	ROW(poison, FAILED, REFUSED, REFUSED)
+};
+
+FIXTURE_VARIANT_ADD(entry, numa_hinting) {
+	ROW(numa_hinting, NOTHING, PAGE_ANY(), PAGE())
 };
 
 FIXTURE_VARIANT_ADD(entry, pfnmap) {
@@ -1090,14 +1150,6 @@ FIXTURE(migration) {
 	struct hmm_range_dev_entry entries[NR_MOVED];
 };
 
-static unsigned long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static bool move_to(struct mover *mover, int node)
 {
 	void *pages[NR_MOVED];
@@ -1192,11 +1244,12 @@ TEST_F(migration, fault)
 	const unsigned long end = now_ms() + SOON_MS;
 	const size_t page_size = self->mover.page_size;
 	char *data = map_small(NR_MOVED * page_size);
-	unsigned int copies = 0;
+	unsigned int copies = 0, moves = 0;
 	int err;
 
 	ASSERT_NE(NULL, data);
-	while (copies < 20 && now_ms() < end) {
+	while ((copies < 20 || moves < 20) && now_ms() < end) {
+		moves = __atomic_load_n(&self->mover.moves, __ATOMIC_RELAXED);
 		err = dev_fault_write(self->fd, self->id);
 		if (err == -EBUSY)
 			continue;
@@ -1212,7 +1265,7 @@ TEST_F(migration, fault)
 		copies++;
 	}
 	EXPECT_LT(0, copies);
-	EXPECT_LT(0, __atomic_load_n(&self->mover.moves, __ATOMIC_RELAXED));
+	EXPECT_LT(0, moves);
 }
 
 TEST_HARNESS_MAIN
