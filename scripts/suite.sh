@@ -31,6 +31,9 @@ programs=$out/selftests/$tree
 # shellcheck disable=SC2016 # the dollar is the kernel's
 memory='memmap=128M!0x110000000 memmap=0x20000000$0x120000000 test_hmm.spm_addr_dev0=0x120000000 test_hmm.spm_addr_dev1=0x130000000'
 
+# What comes before a program that is not to run as root
+as_user="su nobody -c "
+
 # in_guest KERNEL SECONDS COMMAND...: run each command as a test of one boot,
 # of SECONDS at most.  The commands are programs of the tree's selftests.
 in_guest()
@@ -38,7 +41,7 @@ in_guest()
 	local kernel=$1 seconds=$2 names files command list=""
 
 	shift 2
-	names=$(for command; do echo "${command%% *}"; done | sort -u)
+	names=$(for command; do command=${command#"$as_user"}; echo "${command%% *}"; done | sort -u)
 	if [ -n "$ask" ]; then
 		echo "kernel $kernel"
 		for command in $names; do echo "program $command"; done
@@ -81,24 +84,38 @@ suite_mm_debug()
 		"gup_test -L -T -w -n 123" "gup_test -a -t -w -n -1" \
 		"gup_test -u -H -m 64 -n 512" "gup_test -a -H -m 64 -w -n 123" \
 		"gup_test -ct -F 0x1 0 19 0x1000" \
-		gup_longterm cow madv_populate guard-regions uffd-unit-tests pfnmap migration mrelease_test
+		gup_longterm cow madv_populate guard-regions uffd-unit-tests pfnmap migration mrelease_test \
+		mlock-random-test mlock2-tests "${as_user}on-fault-limit" memfd_secret
 }
 
-# KUnit reports in the kernel's log.
-suite_kunit()
+# run_kunit SECONDS COMMAND [PARAMETER...]: KUnit reports in the kernel's log.
+run_kunit()
 {
-	local status=0
+	local seconds=$1 command=$2 status=0
 
+	shift 2
 	if [ -n "$ask" ]; then
 		echo "kernel $debug"
 		return
 	fi
-	KERNEL=$debug LOG=test/kunit MEM=4G TIMEOUT=900 APPEND="kunit.enable=1 kunit.autorun=0" \
-		FILES=$root/scripts/guest/kunit CMD=kunit \
+	KERNEL=$debug LOG=test/$suite MEM=4G TIMEOUT=$seconds APPEND="kunit.enable=1 kunit.autorun=0 $*" \
+		FILES=$root/scripts/guest/kunit CMD=$command \
 		"$root/scripts/boot.sh" || status=$?
-	cp "$dir/kunit.console" "$report"
+	cp "$dir/$suite.console" "$report"
 	return $status
 }
+
+# The base does not come back from a test of gup_fatal: there each of them is
+# booted alone, as the suite kunit-NAME, and is to end as soon as it dies.
+suite_kunit()
+{
+	if [ "$debug" = debug ]; then
+		run_kunit 900 kunit
+	else
+		run_kunit 900 'kunit -x gup_fatal'
+	fi
+}
+suite_kunit_fatal() { run_kunit 400 kunit "kunit.filter_glob=gup_fatal.$1" oops=panic sysctl.kernel.hung_task_panic=1; }
 
 suite_detectors()
 {
@@ -115,4 +132,7 @@ suite_configs() { on_host "$root/scripts/configs.sh"; }
 suite_lint() { on_host "$root/scripts/lint.sh"; }
 
 [ -n "$ask" ] || rm -f "$report"
-"suite_${suite//-/_}"
+case $suite in
+kunit-*)	suite_kunit_fatal "${suite#kunit-}" ;;
+*)		"suite_${suite//-/_}" ;;
+esac
