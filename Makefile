@@ -14,7 +14,7 @@ override $1 := $$(value $1)
 export $1
 endif
 endef
-$(foreach v,KERNEL TREE CMD FILES ICOUNT SMP MEM APPEND TIMEOUT EXPECT LOG DURATION BREAK FROM WITHOUT,$(eval $(call pass,$v)))
+$(foreach v,KERNEL TREE CMD FILES ICOUNT SMP MEM APPEND TIMEOUT EXPECT LOG DURATION BREAK FROM CASES WITHOUT,$(eval $(call pass,$v)))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -54,6 +54,12 @@ demo:				## mirror a live process for DURATION=30 s and compare each byte; BREAK
 	@$(MAKE) --no-print-directory kernel
 	@scripts/selftests.sh patched hmm_range_stress
 	@scripts/demo.sh
+
+.PHONY: bench
+bench: tree			## count instructions on stock and on release, hold them to configs/bounds; CASES= runs some
+	@$(MAKE) --no-print-directory kernel KERNEL=stock
+	@$(MAKE) --no-print-directory kernel KERNEL=release
+	@scripts/bench.sh
 
 .PHONY: series
 series: tree			## write the series as mails to out/series

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0
+# Plot what make bench measured: how much of the instructions of stock is left.
+set terminal svg size 900,500 noenhanced
+set output dir."/bench.svg"
+set title "Instructions, in parts of what stock takes"
+set style data histograms
+set style fill solid 0.6
+set yrange [0:*]
+set ytics 0.1
+set grid ytics
+set xtics rotate by -40 scale 0
+set bmargin 8
+set key off
+plot dir."/bench.dat" using 2:xtic(1) linecolor rgb "#3465a4"

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The program of make bench: bench [CASE...] prints "case value" for each, in
+ * instructions, per page of 4 KiB unless the name says otherwise. It is the same
+ * for all kernels; hmm_bench.c does what is measured.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "hmm_bench.h"
+
+#define PAGE	4096UL
+#define HUGE	(512 * PAGE)
+#define MIB	(1024 * 1024UL)
+#define SIZE	(64 * MIB)
+#define REPEAT	5
+
+/* hmm_range.flags */
+#define SPARSE	1
+
+static int fd;
+
+static uint64_t try_bench(unsigned int op, void *addr, size_t size, uint64_t arg)
+{
+	struct hmm_bench args = {
+		.op = op, .repeat = REPEAT, .addr = (uintptr_t)addr,
+		.size = size, .arg = arg,
+	};
+
+	errno = 0;
+	if (ioctl(fd, HMM_BENCH_IOC, &args))
+		return 0;
+	return args.ns;
+}
+
+static uint64_t bench(unsigned int op, void *addr, size_t size, uint64_t arg)
+{
+	uint64_t ns = try_bench(op, addr, size, arg);
+
+	if (!ns && op != BENCH_RANGE && op != BENCH_DROP) {
+		fprintf(stderr, "bench: op %u: %s\n", op, strerror(errno));
+		exit(1);
+	}
+	return ns;
+}
+
+static void *map(size_t size, int flags)
+{
+	char *p = mmap(NULL, size + 1024 * MIB, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	/* Nobody else is in the PUD, or in the first PMD of it. */
+	char *start = (char *)(((uintptr_t)p + 1024 * MIB - 1) & ~(1024 * MIB - 1));
+
+	if (p == MAP_FAILED ||
+	    mmap(start, size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | flags, -1, 0) != start) {
+		perror("bench: mmap");
+		exit(1);
+	}
+	if (!(flags & MAP_HUGETLB))
+		madvise(start, size, MADV_NOHUGEPAGE);
+	return start;
+}
+
+static void *populated(size_t size, int advice, int flags)
+{
+	char *p = map(size, flags);
+
+	if (!(flags & MAP_HUGETLB))
+		madvise(p, size, advice);
+	memset(p, 1, size);
+	return p;
+}
+
+static void setting(const char *name, const char *value)
+{
+	int file = open(name, O_WRONLY);
+
+	if (file < 0 || write(file, value, strlen(value)) < 0) {
+		fprintf(stderr, "bench: %s: %s\n", name, strerror(errno));
+		exit(1);
+	}
+	close(file);
+}
+
+/* Not above 0: the kernel cannot do it. Then there is nothing to report. */
+static void report(const char *name, double value)
+{
+	if (value <= 0) {
+		fprintf(stderr, "bench: %s: not measured\n", name);
+		return;
+	}
+	printf("%s %.3f\n", name, value);
+	fflush(stdout);
+}
+
+static double walked(char *p, size_t size, unsigned int kind, unsigned int flags)
+{
+	uint64_t ns;
+
+	if (try_bench(BENCH_RANGE, p, size, flags), errno)
+		return -1;
+	ns = bench(BENCH_WALK, p, size, kind);
+	bench(BENCH_DROP, p, size, 0);
+	return (double)ns / (size / PAGE);
+}
+
+static double snapshot_and_free(char *p, size_t size, unsigned int kind,
+				unsigned int flags)
+{
+	double value = walked(p, size, kind, flags);
+
+	munmap(p, size);
+	return value;
+}
+
+static double snapshot_4k(void)
+{
+	return snapshot_and_free(populated(SIZE, MADV_NOHUGEPAGE, 0), SIZE,
+				 BENCH_SNAPSHOT, 0);
+}
+
+static double snapshot_64k_folios(void)
+{
+	double value;
+
+	setting("/sys/kernel/mm/transparent_hugepage/enabled", "never");
+	setting("/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled", "madvise");
+	setting("/sys/kernel/mm/transparent_hugepage/hugepages-2048kB/enabled", "never");
+	value = snapshot_and_free(populated(SIZE, MADV_HUGEPAGE, 0), SIZE,
+				  BENCH_SNAPSHOT, 0);
+	setting("/sys/kernel/mm/transparent_hugepage/hugepages-2048kB/enabled", "inherit");
+	setting("/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled", "never");
+	setting("/sys/kernel/mm/transparent_hugepage/enabled", "madvise");
+	return value;
+}
+
+static double fault_4k(void)
+{
+	return snapshot_and_free(populated(SIZE, MADV_NOHUGEPAGE, 0), SIZE,
+				 BENCH_WRITE, 0);
+}
+
+static double snapshot_pmd(void)
+{
+	return snapshot_and_free(populated(SIZE, MADV_HUGEPAGE, 0), SIZE,
+				 BENCH_SNAPSHOT, 0);
+}
+
+static double snapshot_pmd_sparse(void)
+{
+	return snapshot_and_free(populated(SIZE, MADV_HUGEPAGE, 0), SIZE,
+				 BENCH_SNAPSHOT, SPARSE);
+}
+
+static double snapshot_hugetlb(void)
+{
+	return snapshot_and_free(populated(SIZE, 0, MAP_HUGETLB), SIZE,
+				 BENCH_SNAPSHOT, 0);
+}
+
+static double fault_pmd(void)
+{
+	return snapshot_and_free(populated(SIZE, MADV_HUGEPAGE, 0), SIZE,
+				 BENCH_WRITE, 0);
+}
+
+/* The table of PMDs is there, for the page before, and nothing below it. */
+static double snapshot_hole_pmd(void)
+{
+	char *p = map(SIZE + HUGE, 0);
+
+	*p = 1;
+	return snapshot_and_free(p + HUGE, SIZE, BENCH_SNAPSHOT, 0);
+}
+
+static double snapshot_hole_pud(void)
+{
+	return snapshot_and_free(map(1024 * MIB, 0), 1024 * MIB, BENCH_SNAPSHOT, 0);
+}
+
+static double snapshot_4k_of(size_t size)
+{
+	return snapshot_and_free(populated(size, MADV_NOHUGEPAGE, 0), size,
+				 BENCH_SNAPSHOT, 0);
+}
+
+static double snapshot_4k_2m(void) { return snapshot_4k_of(2 * MIB); }
+static double snapshot_4k_1g(void) { return snapshot_4k_of(1024 * MIB); }
+
+/*
+ * Memory that nobody has touched, faulted in by a walk, or by bare calls of
+ * handle_mm_fault(). What it takes to clear a page, 4096, is taken off.
+ */
+static double cold(int advice, int flags, size_t step, bool bare)
+{
+	struct hmm_bench args = { .op = BENCH_WALK, .repeat = 1, .arg = BENCH_WRITE };
+	char *p = map(SIZE, flags);
+	uint64_t ns;
+
+	if (!flags)
+		madvise(p, SIZE, advice);
+	/* The first fault of a vma does more than the others. */
+	memset(p, 1, 2 * HUGE);
+	if (bare) {
+		ns = bench(BENCH_TOUCH, p + 2 * HUGE, SIZE - 2 * HUGE, step);
+	} else {
+		bench(BENCH_RANGE, p + 2 * HUGE, SIZE - 2 * HUGE, 0);
+		args.addr = (uintptr_t)p;
+		if (ioctl(fd, HMM_BENCH_IOC, &args)) {
+			perror("bench: cold");
+			exit(1);
+		}
+		ns = args.ns;
+		bench(BENCH_DROP, p, SIZE, 0);
+	}
+	munmap(p, SIZE);
+	return (double)ns / ((SIZE - 2 * HUGE) / PAGE) - 4096;
+}
+
+static double cold_4k(void) { return cold(MADV_NOHUGEPAGE, 0, PAGE, false); }
+static double cold_4k_bare(void) { return cold(MADV_NOHUGEPAGE, 0, PAGE, true); }
+static double cold_thp(void) { return cold(MADV_HUGEPAGE, 0, HUGE, false); }
+static double cold_thp_bare(void) { return cold(MADV_HUGEPAGE, 0, HUGE, true); }
+static double cold_hugetlb(void) { return cold(0, MAP_HUGETLB, HUGE, false); }
+static double cold_hugetlb_bare(void) { return cold(0, MAP_HUGETLB, HUGE, true); }
+
+static double register_many(unsigned long nr, bool random)
+{
+	char *p = map(nr * 2 * PAGE, 0);
+	uint64_t ns = bench(BENCH_INSERT, p, nr, random);
+
+	ns += bench(BENCH_REMOVE, p, nr, random);
+	munmap(p, nr * 2 * PAGE);
+	return (double)ns / nr;
+}
+
+static double register_100(void) { return register_many(100, false); }
+static double register_10000(void) { return register_many(10000, false); }
+static double register_10000_random(void) { return register_many(10000, true); }
+
+/* One page, with so many ranges elsewhere in the mm. */
+static double munmap_page(unsigned long nr)
+{
+	char *p = map(nr * 2 * PAGE + SIZE, 0);
+	uint64_t ns, least = UINT64_MAX;
+
+	if (nr)
+		bench(BENCH_INSERT, p, nr, false);
+	for (int i = 0; i < 20; i++) {
+		char *page = p + nr * 2 * PAGE + HUGE + 2 * i * PAGE;
+
+		*page = 1;
+		ns = bench(BENCH_MUNMAP, page, PAGE, 0);
+		if (ns < least)
+			least = ns;
+	}
+	if (nr)
+		bench(BENCH_REMOVE, p, nr, false);
+	munmap(p, nr * 2 * PAGE + SIZE);
+	return least;
+}
+
+/* In this order: the first range changes the mm for good. */
+static double munmap_plain(void) { return munmap_page(0); }
+static double munmap_10000(void) { return munmap_page(10000); }
+
+/* One page of the range goes between the walk and the check: all of it again? */
+static double converge_1g(void)
+{
+	const size_t size = 1024 * MIB;
+	char *p = populated(size, MADV_NOHUGEPAGE, 0);
+	struct hmm_bench args = {
+		.op = BENCH_WALK, .repeat = 1, .addr = (uintptr_t)p,
+		.size = size, .arg = BENCH_WRITE,
+	};
+	uint64_t first, again;
+
+	bench(BENCH_RANGE, p, size, 0);
+	bench(BENCH_WALK, p, size, BENCH_WRITE);
+	if (ioctl(fd, HMM_BENCH_IOC, &args))
+		return -1;
+	first = args.ns;
+	madvise(p + size / 2, PAGE, MADV_DONTNEED);
+	p[size / 2] = 1;
+	if (ioctl(fd, HMM_BENCH_IOC, &args))
+		return -1;
+	again = args.ns;
+	bench(BENCH_DROP, p, size, 0);
+	munmap(p, size);
+	return (double)(first + again) / first;
+}
+
+static double dma(bool unmap, bool whole)
+{
+	char *p = populated(HUGE, MADV_HUGEPAGE, 0);
+	uint64_t mapped, unmapped;
+
+	bench(BENCH_RANGE, p, HUGE, 0);
+	bench(BENCH_WALK, p, HUGE, BENCH_WRITE);
+	mapped = try_bench(BENCH_DMA_MAP, p, HUGE, whole);
+	unmapped = mapped ? bench(BENCH_DMA_UNMAP, p, HUGE, whole) : 0;
+	bench(BENCH_DROP, p, HUGE, 0);
+	munmap(p, HUGE);
+	return unmap ? unmapped : mapped;
+}
+
+static double dma_map_pages(void) { return dma(false, false); }
+static double dma_unmap_pages(void) { return dma(true, false); }
+static double dma_map_range(void) { return dma(false, true); }
+static double dma_unmap_range(void) { return dma(true, true); }
+
+static const struct {
+	const char *name;
+	double (*run)(void);
+} cases[] = {
+	{ "munmap-plain",		munmap_plain },
+	{ "snapshot-4k",		snapshot_4k },
+	{ "snapshot-4k-2m",		snapshot_4k_2m },
+	{ "snapshot-4k-1g",		snapshot_4k_1g },
+	{ "snapshot-64k-folios",	snapshot_64k_folios },
+	{ "fault-4k",			fault_4k },
+	{ "snapshot-pmd",		snapshot_pmd },
+	{ "snapshot-hugetlb",		snapshot_hugetlb },
+	{ "fault-pmd",			fault_pmd },
+	{ "snapshot-hole-pmd",		snapshot_hole_pmd },
+	{ "snapshot-hole-pud",		snapshot_hole_pud },
+	{ "snapshot-pmd-sparse",	snapshot_pmd_sparse },
+	{ "cold-4k-bare",		cold_4k_bare },
+	{ "cold-4k",			cold_4k },
+	{ "cold-thp-bare",		cold_thp_bare },
+	{ "cold-thp",			cold_thp },
+	{ "cold-hugetlb-bare",		cold_hugetlb_bare },
+	{ "cold-hugetlb",		cold_hugetlb },
+	{ "register-100",		register_100 },
+	{ "register-10000",		register_10000 },
+	{ "register-10000-random",	register_10000_random },
+	{ "munmap-10000",		munmap_10000 },
+	{ "converge-1g",		converge_1g },
+	{ "dma-map-pages",		dma_map_pages },
+	{ "dma-unmap-pages",		dma_unmap_pages },
+	{ "dma-map-range",		dma_map_range },
+	{ "dma-unmap-range",		dma_unmap_range },
+};
+
+int main(int argc, char **argv)
+{
+	fd = open("/dev/hmm_bench", O_RDWR);
+	if (fd < 0) {
+		perror("bench: /dev/hmm_bench");
+		return 1;
+	}
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool wanted = argc == 1;
+
+		for (int k = 1; k < argc; k++)
+			wanted |= !strcmp(argv[k], cases[i].name);
+		if (wanted)
+			report(cases[i].name, cases[i].run());
+	}
+	return 0;
+}
