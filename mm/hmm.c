@@ -31,6 +31,14 @@ bool hmm_walk_invalidated(const struct hmm_walk *walk)
 	return hmm_range_walk_invalidated(range);
 }
 
+static void hmm_walk_assert_locked(const struct hmm_walk *walk)
+{
+	if (walk->vma)
+		vma_assert_locked(walk->vma);
+	else
+		mmap_assert_locked(walk->mm);
+}
+
 static int hmm_walk_tracked(struct hmm_walk *walk)
 {
 	struct hmm_range *range = walk->range;
@@ -42,6 +50,7 @@ static int hmm_walk_tracked(struct hmm_walk *walk)
 	if (ret)
 		return ret;
 
+	hmm_walk_assert_locked(walk);
 	while (todo && !ret) {
 		hmm_range_first_span(range, todo, &start, &end);
 		ret = hmm_walk_span(walk, start, end);
@@ -66,7 +75,7 @@ static int hmm_walk_range(struct hmm_range *range, bool fault, int *locked)
 	}
 
 	walk.mm = range->notifier->mm;
-	mmap_assert_locked(walk.mm);
+	hmm_walk_assert_locked(&walk);
 	return hmm_walk_span(&walk, range->start, range->end);
 }
 
@@ -177,8 +186,40 @@ static int hmm_range_await(struct hmm_range *range, unsigned long timeout,
 	return hmm_range_wait(range, left);
 }
 
-/* One try, with the mmap lock taken here. *@locked: was it still held after? */
-static int hmm_range_fault_once(struct hmm_range *range, struct mm_struct *mm,
+/*
+ * One try under the lock of the one vma that a tracked range lies in, which
+ * leaves the rest of the mm alone. *@locked: 0 if it takes the mmap lock to get
+ * on: there is no such vma, somebody changes it, or the fault needs more.
+ */
+static int hmm_range_fault_vma(struct hmm_range *range, struct mm_struct *mm,
+			       int *locked)
+{
+	struct hmm_walk walk = {
+		.range = range,
+		.mm = mm,
+		.locked = locked,
+		.fault = true,
+	};
+	int ret = -EBUSY;
+
+	*locked = 0;
+	if (range->notifier)
+		return ret;
+	walk.vma = lock_vma_under_rcu(mm, range->start);
+	if (!walk.vma)
+		return ret;
+	if (range->end <= walk.vma->vm_end) {
+		*locked = 1;
+		ret = hmm_walk_tracked(&walk);
+		if (!*locked)
+			return ret;
+	}
+	vma_end_read(walk.vma);
+	return ret;
+}
+
+/* One try under the mmap lock. *@locked: was it still held after? */
+static int hmm_range_fault_mmap(struct hmm_range *range, struct mm_struct *mm,
 				int *locked)
 {
 	int ret;
@@ -202,10 +243,14 @@ static int hmm_range_fault_once(struct hmm_range *range, struct mm_struct *mm,
  * @range: as for hmm_range_fault()
  * @timeout: how long to go on, in jiffies; 0 for no limit
  *
- * Waits for invalidations, takes the mmap lock, and faults, until it succeeds,
- * fails for good or the time is up. The time is that of being invalidated: when
- * a fault had to drop the mmap lock, it starts again. A fault under way is not
+ * Waits for invalidations, takes a lock, and faults, until it succeeds, fails
+ * for good or the time is up. The time is that of being invalidated: when a
+ * fault had to drop the lock, it starts again. A fault under way is not
  * interrupted. With 0 the only limit is a fatal signal.
+ *
+ * The lock is that of the vma if a tracked range lies in one, and else, or when
+ * a fault cannot be had so, the mmap lock for read. See "Under the lock of a
+ * vma" in Documentation/mm/hmm.rst.
  *
  * Context: May sleep. The mmap lock is not held, on entry or on return, nor is
  * any lock that an invalidation callback takes. The caller keeps the users of
@@ -222,6 +267,7 @@ int hmm_range_fault_unlocked_timeout(struct hmm_range *range,
 	struct mm_struct *mm = range->notifier ? range->notifier->mm :
 						 range->tracking.mm;
 	unsigned long deadline = 0;
+	bool by_vma = true;
 	int locked = 0;
 	int ret;
 
@@ -238,7 +284,12 @@ int hmm_range_fault_unlocked_timeout(struct hmm_range *range,
 			return ret;
 		if (timeout && time_after(jiffies, deadline))
 			return -EBUSY;
-		ret = hmm_range_fault_once(range, mm, &locked);
+		if (by_vma) {
+			ret = hmm_range_fault_vma(range, mm, &locked);
+			by_vma = locked;
+		} else {
+			ret = hmm_range_fault_mmap(range, mm, &locked);
+		}
 	} while (ret == -EBUSY);
 	return ret;
 }

@@ -59,8 +59,10 @@ int mmu_notifier_track_ranges(struct mm_struct *mm);
  * One walk of a range, from mm/hmm.c to mm/hmm_walk.c.
  *
  * @range: what is walked; its bounds, array, flags and owner
- * @mm: the address space, of which the caller holds the mmap lock
- * @locked: as in GUP: NULL if the mmap lock has to be kept, else *@locked is
+ * @mm: the address space
+ * @vma: NULL if the caller holds the mmap lock of @mm; else the vma that all of
+ *	the range lies in, whose lock it holds for read instead
+ * @locked: as in GUP: NULL if that lock has to be kept, else *@locked is
  *	cleared when a fault dropped it
  * @fault: make present what is asked for; false: report only
  * @last: everything below, from the start of the span on, is stored
@@ -68,6 +70,7 @@ int mmu_notifier_track_ranges(struct mm_struct *mm);
 struct hmm_walk {
 	struct hmm_range	*range;
 	struct mm_struct	*mm;
+	struct vm_area_struct	*vma;
 	int			*locked;
 	bool			fault;
 	unsigned long		last;

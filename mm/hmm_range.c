@@ -562,7 +562,6 @@ int hmm_range_walk_begin(struct hmm_range *range, bool fault, u64 *todo)
 	    range->start < tracking->node.start ||
 	    range->end - 1 > tracking->node.last)
 		return -EINVAL;
-	mmap_assert_locked(tracking->mm);
 	if (!atomic_read(&tracking->mm->mm_users) ||
 	    check_stable_address_space(tracking->mm))
 		return -EFAULT;

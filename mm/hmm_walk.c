@@ -7,7 +7,7 @@
  * each page, as Documentation/mm/hmm.rst ("What a walk reports") lists them. At
  * the first page that is asked for and that the page table does not give, it
  * notes which pages to fault in and leaves the page tables altogether: the
- * fault runs with the mmap lock and nothing else. Then the walk goes on at the
+ * fault runs with the lock of the caller and nothing else. Then the walk goes on at the
  * first page that is not stored yet, and sees for itself what the fault did.
  *
  * Page table entries are read without their lock, and once each. What is stored
@@ -908,20 +908,24 @@ static int hmm_walk_hugetlb(pte_t *ptep, unsigned long hmask,
 #define hmm_walk_hugetlb	NULL
 #endif /* CONFIG_HUGETLB_PAGE */
 
-static const struct mm_walk_ops hmm_walk_ops = {
-	.pud_entry	= hmm_walk_pud,
-	.pmd_entry	= hmm_walk_pmd,
-	.pte_hole	= hmm_walk_hole,
-	.hugetlb_entry	= hmm_walk_hugetlb,
-	.walk_lock	= PGWALK_RDLOCK,
-};
+#define HMM_WALK_OPS(lock) {				\
+	.pud_entry	= hmm_walk_pud,			\
+	.pmd_entry	= hmm_walk_pmd,			\
+	.pte_hole	= hmm_walk_hole,		\
+	.hugetlb_entry	= hmm_walk_hugetlb,		\
+	.walk_lock	= lock,				\
+}
+
+static const struct mm_walk_ops hmm_walk_ops = HMM_WALK_OPS(PGWALK_RDLOCK);
+static const struct mm_walk_ops hmm_walk_vma_ops =
+				HMM_WALK_OPS(PGWALK_VMA_RDLOCK_VERIFY);
 
 /*
  * Faults.
  */
 
 /*
- * A fault did not simply succeed. If it dropped the mmap lock, the caller has to
+ * A fault did not simply succeed. If it dropped the lock, the caller has to
  * know, and the vma may be gone.
  */
 static int hmm_fault_result(const struct hmm_walk *walk, vm_fault_t fault)
@@ -952,6 +956,8 @@ static int hmm_walk_fault(const struct hmm_walker *walker,
 		flags |= FAULT_FLAG_WRITE;
 	if (walk->locked)
 		flags |= FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
+	if (walk->vma)
+		flags |= FAULT_FLAG_VMA_LOCK;
 
 	for (addr = walker->fault_start; addr != walker->fault_end;
 	     addr += PAGE_SIZE) {
@@ -967,13 +973,15 @@ static int hmm_walk_fault(const struct hmm_walker *walker,
 }
 
 /*
- * Walk what lies in one vma. It stays where it is as long as the mmap lock is
- * held, so a walk that was left for a fault goes on in it.
+ * Walk what lies in one vma. It stays where it is as long as the lock is held,
+ * so a walk that was left for a fault goes on in it.
  */
 static int hmm_walk_vma(struct hmm_walker *walker, struct vm_area_struct *vma,
 			unsigned long start, unsigned long end)
 {
 	struct hmm_walk *walk = walker->walk;
+	const struct mm_walk_ops *ops = walk->vma ? &hmm_walk_vma_ops :
+						    &hmm_walk_ops;
 	int err;
 
 	if (hmm_vma_refuses(vma))
@@ -981,8 +989,7 @@ static int hmm_walk_vma(struct hmm_walker *walker, struct vm_area_struct *vma,
 				      false);
 	walk->last = start;
 	for (;;) {
-		err = walk_page_range_vma(vma, walk->last, end, &hmm_walk_ops,
-					  walker);
+		err = walk_page_range_vma(vma, walk->last, end, ops, walker);
 		if (err != HMM_WALK_FAULT)
 			return err;
 		err = hmm_walk_fault(walker, vma);
@@ -1003,13 +1010,13 @@ static int hmm_walk_vma(struct hmm_walker *walker, struct vm_area_struct *vma,
  * The array holds output below @walk->last, and from there on its input.
  *
  * Context: Process context, may sleep. The caller holds the mmap lock of
- * @walk->mm, for read or write. It is held on return too, unless *@walk->locked
- * was cleared. A snapshot (@walk->fault is false) does not fault and does not
+ * @walk->mm, for read or write, or the lock of @walk->vma for read. It is held
+ * on return too, unless *@walk->locked was cleared. A snapshot (@walk->fault is false) does not fault and does not
  * wait for I/O or for migration.
  *
  * Return:
  * * 0 - all of the part is stored
- * * -EBUSY - the range was invalidated, or a fault dropped the mmap lock
+ * * -EBUSY - the range was invalidated, or a fault dropped the lock
  *   (*@walk->locked is 0)
  * * -EINVAL - the part is empty: a range with an interval notifier may be
  * * -EFAULT - a page was asked for and there is no vma, the vma or the entry
@@ -1037,6 +1044,8 @@ int hmm_walk_span(struct hmm_walk *walk, unsigned long start,
 	if (start >= end)
 		return -EINVAL;
 	hmm_walker_requests(&walker);
+	if (walk->vma)
+		return hmm_walk_vma(&walker, walk->vma, start, end);
 	for_each_vma_range(vmi, vma, end) {
 		if (addr < vma->vm_start) {
 			err = hmm_walk_parts(&walker, NULL, addr, vma->vm_start,
