@@ -637,6 +637,9 @@ static int mirror_register(struct mirror *mirror,
 	    args->flags & ~(HMM_RANGE_DEV_LOCKED | HMM_RANGE_DEV_OWNER |
 			    HMM_RANGE_DEV_NO_ARRAY | HMM_RANGE_DEV_LEGACY))
 		return -EINVAL;
+	/* The device reads an entry for each page. */
+	if (args->range_flags & HMM_RANGE_SPARSE)
+		return -EINVAL;
 	bounds = vmemdup_array_user(ubounds, args->count, sizeof(*bounds));
 	if (IS_ERR(bounds))
 		return PTR_ERR(bounds);

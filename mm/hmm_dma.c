@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * HMM: map single pages of a range for DMA.
+ * HMM: map a range for DMA, page by page or run by run.
  *
  * How the walks and this file share the pfn array, and which lock the driver
  * holds, stands in include/linux/hmm-dma.h under "sticky bits".
@@ -13,6 +13,7 @@
 #include <linux/overflow.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "hmm_internal.h"
 
@@ -23,6 +24,9 @@ enum hmm_dma_kind {
 	HMM_DMA_P2P_HOST,	/* peer to peer, through the host bridge */
 	HMM_DMA_P2P_BUS,	/* peer to peer, by bus address */
 };
+
+/* Beside the kind: mapped by the hmm_dma_map_range() that runs, and may fail. */
+#define HMM_DMA_NEW	BIT(7)
 
 static const unsigned long hmm_dma_sticky[] = {
 	[HMM_DMA_UNMAPPED]	= 0,
@@ -120,15 +124,16 @@ static dma_addr_t hmm_dma_link(struct device *dev, struct hmm_dma_map *map,
 	return state->addr + offset;
 }
 
-/* Map the page by itself. */
-static dma_addr_t hmm_dma_map_single(struct device *dev,
+/* Map @nr consecutive pages by themselves; only one if there is a dma_list. */
+static dma_addr_t hmm_dma_map_direct(struct device *dev,
 				     struct hmm_dma_map *map, size_t idx,
-				     phys_addr_t paddr, unsigned long attrs)
+				     size_t nr, phys_addr_t paddr,
+				     unsigned long attrs)
 {
 	dma_addr_t addr;
 
-	addr = dma_map_phys(dev, paddr, map->dma_entry_size, DMA_BIDIRECTIONAL,
-			    attrs);
+	addr = dma_map_phys(dev, paddr, nr * map->dma_entry_size,
+			    DMA_BIDIRECTIONAL, attrs);
 	if (dma_mapping_error(dev, addr))
 		return DMA_MAPPING_ERROR;
 	if (map->dma_list)
@@ -277,7 +282,7 @@ dma_addr_t hmm_dma_map_pfn(struct device *dev, struct hmm_dma_map *map,
 			addr = hmm_dma_link(dev, map, idx, paddr,
 					    hmm_dma_attrs(kind));
 		else
-			addr = hmm_dma_map_single(dev, map, idx, paddr,
+			addr = hmm_dma_map_direct(dev, map, idx, 1, paddr,
 						  hmm_dma_attrs(kind));
 		if (addr == DMA_MAPPING_ERROR)
 			return addr;
@@ -288,38 +293,223 @@ dma_addr_t hmm_dma_map_pfn(struct device *dev, struct hmm_dma_map *map,
 }
 EXPORT_SYMBOL_GPL(hmm_dma_map_pfn);
 
+/*
+ * A stretch: consecutive entries that are mapped in the same way.
+ */
+
+/* The length of the one that starts at @idx, @nr at most. */
+static size_t hmm_dma_stretch(const struct hmm_dma_map *map, size_t idx,
+			      size_t nr)
+{
+	const u8 *mapped = &map->mapped[idx];
+	const u8 *other = memchr_inv(mapped, *mapped, nr);
+
+	return other ? other - mapped : nr;
+}
+
+/* Take the sticky bits of a stretch away, which few of its entries have. */
+static void hmm_dma_clear_bits(struct hmm_dma_map *map, size_t idx, size_t nr)
+{
+	const unsigned long *entries = &map->pfn_list[idx];
+	size_t n;
+
+	for (; nr; nr -= n, entries += n, idx += n) {
+		n = min(nr, HMM_BLOCK);
+		if (n == HMM_BLOCK &&
+		    !(hmm_block_bits(entries) & HMM_PFN_STICKY))
+			continue;
+		for (size_t i = 0; i < n; i++)
+			if (hmm_peek(&entries[i]) & HMM_PFN_STICKY)
+				hmm_dma_note(map, idx + i, HMM_DMA_UNMAPPED);
+	}
+}
+
+static void hmm_dma_unmap_stretch(struct device *dev, struct hmm_dma_map *map,
+				  size_t idx, size_t nr)
+{
+	enum hmm_dma_kind kind = map->mapped[idx];
+	size_t size = map->dma_entry_size;
+
+	if (kind != HMM_DMA_P2P_BUS) {
+		if (dma_use_iova(&map->state))
+			dma_iova_unlink(dev, &map->state, idx * size, nr * size,
+					DMA_BIDIRECTIONAL, hmm_dma_attrs(kind));
+		else if (map->dma_list)
+			for (size_t i = idx; i < idx + nr; i++)
+				dma_unmap_phys(dev, map->dma_list[i], size,
+					       DMA_BIDIRECTIONAL,
+					       hmm_dma_attrs(kind));
+	}
+
+	memset(&map->mapped[idx], HMM_DMA_UNMAPPED, nr);
+	hmm_dma_clear_bits(map, idx, nr);
+}
+
 /**
- * hmm_dma_unmap_pfn() - undo hmm_dma_map_pfn()
+ * hmm_dma_unmap_range() - undo hmm_dma_map_range() and hmm_dma_map_pfn()
  * @dev: the device that @map was allocated for
  * @map: the map; or one whose &hmm_dma_map.pfn_list the driver has allocated by
  *	itself, since its device does no DMA
- * @idx: the entry, in &hmm_dma_map.pfn_list
+ * @first: the first entry, in &hmm_dma_map.pfn_list
+ * @nr_entries: how many
  *
- * Clears the sticky bits of the entry. What a walk found stays.
+ * Unmaps those that are mapped, however they were, and clears the sticky bits.
+ * What a walk found stays.
  *
  * Context: Does not sleep. The driver's lock is held.
+ *
+ * Return: true if an entry was mapped, false if there was nothing to do.
+ */
+bool hmm_dma_unmap_range(struct device *dev, struct hmm_dma_map *map,
+			 size_t first, size_t nr_entries)
+{
+	bool unmapped = false;
+	size_t n;
+
+	if (!map->mapped)
+		return false;
+	for (; nr_entries; nr_entries -= n, first += n) {
+		n = hmm_dma_stretch(map, first, nr_entries);
+		if (map->mapped[first] == HMM_DMA_UNMAPPED)
+			continue;
+		hmm_dma_unmap_stretch(dev, map, first, n);
+		unmapped = true;
+	}
+	return unmapped;
+}
+EXPORT_SYMBOL_GPL(hmm_dma_unmap_range);
+
+/**
+ * hmm_dma_unmap_pfn() - undo hmm_dma_map_pfn()
+ * @dev: the device that @map was allocated for
+ * @map: as for hmm_dma_unmap_range()
+ * @idx: the entry, in &hmm_dma_map.pfn_list
+ *
+ * Context: As hmm_dma_unmap_range(), for one entry.
  *
  * Return: true if the entry was mapped, false if there was nothing to do.
  */
 bool hmm_dma_unmap_pfn(struct device *dev, struct hmm_dma_map *map, size_t idx)
 {
-	enum hmm_dma_kind kind = map->mapped ? map->mapped[idx] :
-					       HMM_DMA_UNMAPPED;
-	size_t size = map->dma_entry_size;
-
-	if (kind == HMM_DMA_UNMAPPED)
-		return false;
-
-	if (kind != HMM_DMA_P2P_BUS) {
-		if (dma_use_iova(&map->state))
-			dma_iova_unlink(dev, &map->state, idx * size, size,
-					DMA_BIDIRECTIONAL, hmm_dma_attrs(kind));
-		else if (map->dma_list)
-			dma_unmap_phys(dev, map->dma_list[idx], size,
-				       DMA_BIDIRECTIONAL, hmm_dma_attrs(kind));
-	}
-
-	hmm_dma_note(map, idx, HMM_DMA_UNMAPPED);
-	return true;
+	return hmm_dma_unmap_range(dev, map, idx, 1);
 }
 EXPORT_SYMBOL_GPL(hmm_dma_unmap_pfn);
+
+/* Map a stretch of unmapped entries, whose pages follow on that of @hmm_pfn. */
+static int hmm_dma_map_stretch(struct device *dev, struct hmm_dma_map *map,
+			       size_t idx, size_t nr, unsigned long hmm_pfn,
+			       struct pci_p2pdma_map_state *p2pdma_state)
+{
+	enum hmm_dma_kind kind = hmm_dma_kind(dev, hmm_pfn_to_page(hmm_pfn),
+					      p2pdma_state);
+	phys_addr_t paddr = hmm_pfn_to_phys(hmm_pfn);
+	size_t size = map->dma_entry_size;
+	int ret;
+
+	if (kind == HMM_DMA_UNMAPPED)
+		return -EREMOTEIO;
+	if (kind != HMM_DMA_P2P_BUS && dma_use_iova(&map->state)) {
+		ret = dma_iova_link(dev, &map->state, paddr, idx * size,
+				    nr * size, DMA_BIDIRECTIONAL,
+				    hmm_dma_attrs(kind));
+		if (ret)
+			return ret;
+	} else if (kind != HMM_DMA_P2P_BUS) {
+		if (hmm_dma_map_direct(dev, map, idx, nr, paddr,
+				       hmm_dma_attrs(kind)) == DMA_MAPPING_ERROR)
+			return -EIO;
+	}
+
+	hmm_dma_note(map, idx, kind);
+	memset(&map->mapped[idx], kind | HMM_DMA_NEW, nr);
+	return 0;
+}
+
+/* Map what is not mapped of a run. */
+static int hmm_dma_map_run(struct device *dev, struct hmm_dma_map *map,
+			   size_t idx, const struct hmm_run *run,
+			   struct pci_p2pdma_map_state *p2pdma_state)
+{
+	size_t n;
+	int ret;
+
+	if (!(run->hmm_pfn & HMM_PFN_VALID))
+		return -EFAULT;
+	for (size_t i = 0; i < run->nr_pages; i += n) {
+		n = hmm_dma_stretch(map, idx + i, run->nr_pages - i);
+		if (map->mapped[idx + i] != HMM_DMA_UNMAPPED)
+			continue;
+		/* What is undone one by one is done one by one. */
+		if (map->dma_list)
+			n = 1;
+		ret = hmm_dma_map_stretch(dev, map, idx + i, n,
+					  run->hmm_pfn + i, p2pdma_state);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* A call has mapped what is new: keep that, or undo it. */
+static void hmm_dma_settle(struct device *dev, struct hmm_dma_map *map,
+			   size_t idx, size_t nr, bool keep)
+{
+	size_t n;
+
+	for (; nr; nr -= n, idx += n) {
+		n = hmm_dma_stretch(map, idx, nr);
+		if (!(map->mapped[idx] & HMM_DMA_NEW))
+			continue;
+		memset(&map->mapped[idx], map->mapped[idx] & ~HMM_DMA_NEW, n);
+		if (!keep)
+			hmm_dma_unmap_stretch(dev, map, idx, n);
+	}
+}
+
+/**
+ * hmm_dma_map_range() - map all of a range for DMA
+ * @dev: the device that @map was allocated for
+ * @map: the map, whose entries are %PAGE_SIZE each
+ * @range: what was walked: its array is @map's, or a part of it
+ * @p2pdma_state: as for hmm_dma_map_pfn()
+ *
+ * Maps each run as a whole, and where @map has an IOVA synchronises once for all
+ * of them. What is mapped already keeps its address. To get the address of a
+ * run, call hmm_dma_map_pfn() for its first page afterwards; those of the others
+ * follow on it. It goes with dense and sparse arrays alike, and with
+ * hmm_dma_unmap_pfn() for a part of what it mapped.
+ *
+ * Context: As hmm_dma_map_pfn().
+ *
+ * Return: 0, all of the range is mapped; or, with nothing mapped that was not
+ * mapped before,
+ *
+ * * -EFAULT: an entry is not %HMM_PFN_VALID.
+ * * -EREMOTEIO: a page that the device cannot reach.
+ * * -EINVAL: the entries of @map are not of %PAGE_SIZE.
+ * * -ENOMEM, -EIO: the mapping failed, through the IOVA or without.
+ */
+int hmm_dma_map_range(struct device *dev, struct hmm_dma_map *map,
+		      const struct hmm_range *range,
+		      struct pci_p2pdma_map_state *p2pdma_state)
+{
+	size_t first = range->hmm_pfns - map->pfn_list;
+	size_t nr = (range->end - range->start) >> PAGE_SHIFT;
+	struct hmm_run run = {};
+	int ret = 0;
+
+	if (map->dma_entry_size != PAGE_SIZE)
+		return -EINVAL;
+	while (hmm_next_run(range, &run)) {
+		ret = hmm_dma_map_run(dev, map, first + run.first, &run,
+				      p2pdma_state);
+		if (ret)
+			break;
+	}
+	if (!ret && dma_use_iova(&map->state))
+		ret = dma_iova_sync(dev, &map->state, first * PAGE_SIZE,
+				    nr * PAGE_SIZE);
+	hmm_dma_settle(dev, map, first, nr, !ret);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(hmm_dma_map_range);

@@ -256,7 +256,8 @@ static int hmm_range_prepare(struct hmm_range *range, struct mm_struct *mm,
 
 	if (offset_in_page(start | end) || start >= end || end > mm->task_size)
 		return -EINVAL;
-	if (range->flags || range->ignore_events >= BIT(MMU_NOTIFY_EXCLUSIVE + 1))
+	if (range->flags & ~HMM_RANGE_SPARSE ||
+	    range->ignore_events >= BIT(MMU_NOTIFY_EXCLUSIVE + 1))
 		return -EINVAL;
 	return 0;
 }
@@ -272,6 +273,7 @@ static void hmm_range_insert(struct hmm_range *range, struct mm_struct *mm)
 	tracking->mm = mm;
 	tracking->owner = range->dev_private_owner;
 	tracking->ignore_events = range->ignore_events;
+	tracking->flags = range->flags;
 	tracking->node.start = range->start;
 	tracking->node.last = range->end - 1;
 
@@ -561,6 +563,8 @@ int hmm_range_walk_begin(struct hmm_range *range, bool fault, u64 *todo)
 	    offset_in_page(range->start | range->end) ||
 	    range->start < tracking->node.start ||
 	    range->end - 1 > tracking->node.last)
+		return -EINVAL;
+	if (range->pfn_flags_mask && tracking->flags & HMM_RANGE_SPARSE)
 		return -EINVAL;
 	if (!atomic_read(&tracking->mm->mm_users) ||
 	    check_stable_address_space(tracking->mm))

@@ -41,9 +41,6 @@
 
 #define HMM_PFN_REQ	(HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE)
 
-/* How many entries of a run are compared or written at once. */
-#define HMM_BLOCK	64
-
 /* How many PTEs are looked at in one turn of a loop. */
 #define HMM_PTES	4
 
@@ -53,6 +50,7 @@
  * @walk: what the caller asked for
  * @want: request bits that hold for every page; 0 if there are none
  * @mask: request bits that are taken from the array as well
+ * @sparse: write one entry for each leaf
  * @first: where the page tables were entered
  * @fault_start: the first page to fault in
  * @fault_end: behind the last one
@@ -63,6 +61,7 @@ struct hmm_walker {
 	struct hmm_walk	*walk;
 	unsigned long	want;
 	unsigned long	mask;
+	bool		sparse;
 	unsigned long	first;
 	unsigned long	fault_start;
 	unsigned long	fault_end;
@@ -80,17 +79,6 @@ static unsigned long *hmm_entries(const struct hmm_walker *walker,
 	const struct hmm_range *range = walker->walk->range;
 
 	return &range->hmm_pfns[(addr - range->start) >> PAGE_SHIFT];
-}
-
-/*
- * Look at an entry without caring whether somebody changes its sticky bits at
- * the moment: hmm_store() decides what is done about them. Plain, so that it can
- * be the operand of a comparison.
- */
-static __always_inline unsigned long hmm_peek(const unsigned long *entry)
-{
-	/* Only hmm_dma_{map,unmap}_pfn() write it now, see above. */
-	return data_race(*entry);
 }
 
 /* Write all of an entry but the sticky bits, which others may clear now. */
@@ -136,19 +124,6 @@ static __always_inline bool hmm_block_is(const unsigned long *entries,
 	return true;
 }
 
-/* All bits that are set in a block. */
-static __always_inline unsigned long
-hmm_block_bits(const unsigned long *entries)
-{
-	unsigned long bits = 0;
-	int i;
-
-	unrolled_full
-	for (i = 0; i < HMM_BLOCK; i++)
-		bits |= hmm_peek(&entries[i]);
-	return bits;
-}
-
 /* Store a block of consecutive pfns that is not in the array yet. */
 static noinline void hmm_store_block(unsigned long *entries, unsigned long new)
 {
@@ -191,6 +166,30 @@ static void hmm_store_same(unsigned long *entries, unsigned long new,
 }
 
 /*
+ * One entry for a leaf, or as few as their orders allow for what is none: an
+ * entry reaches to the next multiple of its order, so the highest bit in which
+ * the two ends differ is the order of the largest step that stays within. No
+ * part that is walked at once reaches beyond what a PMD maps.
+ */
+static noinline void hmm_store_sparse(unsigned long *entries, unsigned long new,
+				      unsigned long addr, unsigned long end)
+{
+	unsigned long at = addr >> PAGE_SHIFT, last = end >> PAGE_SHIFT, next;
+	unsigned int order;
+
+	if (new & HMM_PFN_VALID) {
+		hmm_store(entries, new);
+		return;
+	}
+	for (; at != last; entries += next - at, at = next) {
+		order = min(__fls(at ^ last), PMD_ORDER);
+		next = round_up(at + 1, 1UL << order);
+		hmm_store(entries,
+			  new | (unsigned long)order << HMM_PFN_ORDER_SHIFT);
+	}
+}
+
+/*
  * What is asked for.
  */
 
@@ -199,6 +198,8 @@ static void hmm_walker_requests(struct hmm_walker *walker)
 {
 	const struct hmm_range *range = walker->walk->range;
 
+	walker->sparse = !range->notifier &&
+			 range->tracking.flags & HMM_RANGE_SPARSE;
 	if (!walker->walk->fault ||
 	    !((range->default_flags | range->pfn_flags_mask) &
 	      HMM_PFN_REQ_FAULT))
@@ -335,7 +336,9 @@ hmm_walk_part(struct hmm_walker *walker, struct vm_area_struct *vma,
 		return hmm_walk_miss(walker, vma, addr + i * PAGE_SIZE,
 				     hmm_want(walker, entries[i]), new,
 				     may_copy);
-	if (new & HMM_PFN_VALID)
+	if (walker->sparse)
+		hmm_store_sparse(entries, new, addr, end);
+	else if (new & HMM_PFN_VALID)
 		hmm_store_run(entries, new, n);
 	else
 		hmm_store_same(entries, new, n);
@@ -1011,8 +1014,8 @@ static int hmm_walk_vma(struct hmm_walker *walker, struct vm_area_struct *vma,
  *
  * Context: Process context, may sleep. The caller holds the mmap lock of
  * @walk->mm, for read or write, or the lock of @walk->vma for read. It is held
- * on return too, unless *@walk->locked was cleared. A snapshot (@walk->fault is false) does not fault and does not
- * wait for I/O or for migration.
+ * on return too, unless *@walk->locked was cleared. A snapshot (@walk->fault is
+ * false) does not fault and does not wait for I/O or for migration.
  *
  * Return:
  * * 0 - all of the part is stored

@@ -23,5 +23,6 @@ cd "$root"
 	gcc --version
 	qemu-system-x86_64 --version
 	cat "$out/base.origin"
+	echo "${WITHOUT:-}"
 	find Makefile configs scripts "${paths[@]}" -type f ! -name '*.pyc' | sort | xargs sha256sum
 } | sha256sum

@@ -10,6 +10,7 @@
 #include <linux/types.h>
 
 struct device;
+struct hmm_range;
 struct pci_p2pdma_map_state;
 
 /**
@@ -40,6 +41,9 @@ struct pci_p2pdma_map_state;
  * - calls hmm_dma_map_pfn() only after it has found, under that lock, that the
  *   walk still stands: by hmm_range_valid() or mmu_interval_read_retry();
  * - calls hmm_dma_unmap_pfn() for all that is invalidated.
+ *
+ * The same holds for hmm_dma_map_range() and hmm_dma_unmap_range(), which show
+ * the bits of consecutive entries that they map at once at the first one only.
  */
 
 /**
@@ -69,5 +73,10 @@ dma_addr_t hmm_dma_map_pfn(struct device *dev, struct hmm_dma_map *map,
 			   size_t idx,
 			   struct pci_p2pdma_map_state *p2pdma_state);
 bool hmm_dma_unmap_pfn(struct device *dev, struct hmm_dma_map *map, size_t idx);
+int hmm_dma_map_range(struct device *dev, struct hmm_dma_map *map,
+		      const struct hmm_range *range,
+		      struct pci_p2pdma_map_state *p2pdma_state);
+bool hmm_dma_unmap_range(struct device *dev, struct hmm_dma_map *map,
+			 size_t first, size_t nr_entries);
 
 #endif /* LINUX_HMM_DMA_H */

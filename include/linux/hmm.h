@@ -90,6 +90,9 @@ static inline phys_addr_t hmm_pfn_to_phys(unsigned long hmm_pfn)
  * of the same alignment, all of it with the same permissions. That mapping may
  * reach beyond the range that was walked, on either side.
  *
+ * In the array of a range with %HMM_RANGE_SPARSE an entry without a pfn has an
+ * order too, see there.
+ *
  * Context: As hmm_pfn_to_page().
  *
  * Return: the order, in pages: 0 for a page of its own.
@@ -102,7 +105,8 @@ static inline unsigned int hmm_pfn_to_map_order(unsigned long hmm_pfn)
 /*
  * What mm/hmm_range.c keeps in a tracked range. Drivers do not look inside.
  *
- * @mm, @owner and @ignore_events do not change while the range is registered.
+ * @mm, @owner, @ignore_events and @flags do not change while the range is
+ * registered.
  * All else is written under the lock of the mm's struct hmm_ranges; only @state
  * is also read without it.
  */
@@ -114,6 +118,7 @@ struct hmm_range_tracking {
 	/* Own invalidations of these events do not mark the range. */
 	void			*owner;
 	unsigned int		ignore_events;
+	unsigned int		flags;
 
 	unsigned int		state;
 	/* The chunks of the range that were invalidated since they were walked. */
@@ -127,6 +132,22 @@ struct hmm_range_tracking {
 		void			*dev_private_owner;
 		bool			fault;
 	} call;
+};
+
+/**
+ * enum hmm_range_flags - bits of &hmm_range.flags
+ *
+ * @HMM_RANGE_SPARSE: Write one entry for each leaf of the page table instead of
+ *	one for each of its pages, or for what there is no page for, so that a
+ *	walk of large mappings costs next to nothing. An entry with order n
+ *	stands for the pages from its own up to the next address that is a
+ *	multiple of 2^n pages, or to the end of the range. What the walk wrote
+ *	is found by hmm_next_run(); the entries in between hold what they
+ *	held before. Requests page by page do not go with it: a walk with
+ *	&hmm_range.pfn_flags_mask set is -EINVAL.
+ */
+enum hmm_range_flags {
+	HMM_RANGE_SPARSE = 1U << 0,
 };
 
 /**
@@ -154,7 +175,7 @@ struct hmm_range_tracking {
  * @ignore_events: Set before registering: a mask of BIT(MMU_NOTIFY_...);
  *	invalidations of these kinds that the owner @dev_private_owner causes
  *	do not invalidate the range.
- * @flags: Set before registering: HMM_RANGE_... bits. None are defined.
+ * @flags: Set before registering: &enum hmm_range_flags.
  * @tracking: private
  *
  * The driver serialises the calls that walk one range. It may let any number of
@@ -174,6 +195,52 @@ struct hmm_range {
 
 	struct hmm_range_tracking tracking;
 };
+
+/**
+ * struct hmm_run - consecutive pages of a range that one entry stands for
+ * @first: index of the first page in &hmm_range.hmm_pfns
+ * @nr_pages: how many
+ * @hmm_pfn: the entry of the first page. If it is %HMM_PFN_VALID, the pfns of
+ *	the others follow on its own, and the flags are the same.
+ */
+struct hmm_run {
+	unsigned long first;
+	unsigned long nr_pages;
+	unsigned long hmm_pfn;
+};
+
+/**
+ * hmm_next_run() - step to the next run in what a walk stored
+ * @range: the range, with the bounds and the array of the walk
+ * @run: the run before; zeroed to begin
+ *
+ * Goes through a sparse array and through one that is not alike::
+ *
+ *	struct hmm_run run = {};
+ *
+ *	while (hmm_next_run(range, &run))
+ *		...
+ *
+ * Context: As for reading the array: under the driver's lock, after
+ * hmm_range_valid(). The sticky bits of the entry may be out of date.
+ *
+ * Return: true, and @run is the next run; false if there is none.
+ */
+static inline bool hmm_next_run(const struct hmm_range *range,
+				struct hmm_run *run)
+{
+	unsigned long nr = (range->end - range->start) >> PAGE_SHIFT;
+	unsigned long pfn, next;
+
+	run->first += run->nr_pages;
+	if (run->first >= nr)
+		return false;
+	run->hmm_pfn = READ_ONCE(range->hmm_pfns[run->first]);
+	pfn = (range->start >> PAGE_SHIFT) + run->first;
+	next = (pfn | ((1UL << hmm_pfn_to_map_order(run->hmm_pfn)) - 1)) + 1;
+	run->nr_pages = min(next - pfn, nr - run->first);
+	return true;
+}
 
 int hmm_range_register(struct hmm_range *range, struct mm_struct *mm,
 		       unsigned long start, unsigned long end);

@@ -248,6 +248,129 @@ static void direct_map_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (u64)page_to_phys(t->page), (u64)map_page(t, 0));
 }
 
+/*
+ * Ranges: eight pages of a leaf, a run, and two runs of one page each.
+ */
+
+#define RUN_ORDER	3
+#define RUN_PAGES	BIT(RUN_ORDER)
+#define RANGE_PAGES	(RUN_PAGES + 2)
+
+/* Entries before the range, so that it is a part of the map. */
+#define RANGE_FIRST	3
+
+static void free_test_run(void *page)
+{
+	__free_pages(page, RUN_ORDER);
+}
+
+static struct page *test_run(struct kunit *test)
+{
+	struct page *page = alloc_pages(GFP_KERNEL, RUN_ORDER);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_test_run,
+							   page));
+	return page;
+}
+
+/* As a walk with HMM_RANGE_SPARSE leaves it: nothing inside of the run. */
+static struct hmm_range test_range(struct dma_test *t, struct page *run)
+{
+	struct hmm_range range = {
+		.start = RUN_PAGES * PAGE_SIZE,
+		.end = (RUN_PAGES + RANGE_PAGES) * PAGE_SIZE,
+		.hmm_pfns = t->map.pfn_list + RANGE_FIRST,
+	};
+
+	range.hmm_pfns[0] = valid_entry(run) |
+			    (unsigned long)RUN_ORDER << HMM_PFN_ORDER_SHIFT;
+	range.hmm_pfns[RUN_PAGES] = valid_entry(t->page);
+	range.hmm_pfns[RUN_PAGES + 1] = valid_entry(t->page);
+	return range;
+}
+
+static int map_range(struct dma_test *t, const struct hmm_range *range)
+{
+	return hmm_dma_map_range(t->dev, &t->map, range, &t->p2pdma);
+}
+
+static bool unmap_range(struct dma_test *t)
+{
+	return hmm_dma_unmap_range(t->dev, &t->map, RANGE_FIRST, RANGE_PAGES);
+}
+
+static bool any_sticky(const struct dma_test *t)
+{
+	unsigned long bits = 0;
+
+	for (int i = 0; i < NR_ENTRIES; i++)
+		bits |= t->map.pfn_list[i];
+	return bits & STICKY;
+}
+
+static void direct_range(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, direct_device(test));
+	struct page *run = test_run(test);
+	struct hmm_range range = test_range(t, run);
+
+	KUNIT_EXPECT_EQ(test, 0, map_range(t, &range));
+	KUNIT_EXPECT_EQ(test, page_to_phys(run), map_page(t, RANGE_FIRST));
+	KUNIT_EXPECT_EQ(test, page_to_phys(t->page),
+			map_page(t, RANGE_FIRST + RUN_PAGES));
+	KUNIT_EXPECT_TRUE(test, range.hmm_pfns[0] & HMM_PFN_DMA_MAPPED);
+	KUNIT_EXPECT_EQ(test, 0, range.hmm_pfns[1]);
+	KUNIT_EXPECT_TRUE(test, unmap_range(t));
+	KUNIT_EXPECT_FALSE(test, any_sticky(t));
+	KUNIT_EXPECT_FALSE(test, unmap_range(t));
+}
+
+/* Single pages of a run come and go. */
+static void direct_range_by_parts(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, direct_device(test));
+	struct hmm_range range = test_range(t, test_run(test));
+	const size_t idx = RANGE_FIRST + 5;
+
+	KUNIT_EXPECT_EQ(test, 0, map_range(t, &range));
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, idx));
+	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, idx));
+	KUNIT_EXPECT_EQ(test, 0, map_range(t, &range));
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, idx));
+	KUNIT_EXPECT_TRUE(test, unmap_range(t));
+	KUNIT_EXPECT_FALSE(test, any_sticky(t));
+	for (int i = 0; i < NR_ENTRIES; i++)
+		KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, i));
+}
+
+static void range_with_a_hole(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, direct_device(test));
+	struct hmm_range range = test_range(t, test_run(test));
+
+	/* Mapped before, it stays so. */
+	map_page(t, RANGE_FIRST + RUN_PAGES);
+	range.hmm_pfns[RUN_PAGES + 1] = 0;
+	KUNIT_EXPECT_EQ(test, -EFAULT, map_range(t, &range));
+	KUNIT_EXPECT_FALSE(test, range.hmm_pfns[0] & STICKY);
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map,
+						  RANGE_FIRST + RUN_PAGES));
+	KUNIT_EXPECT_FALSE(test, unmap_range(t));
+}
+
+static void range_of_large_entries(struct kunit *test)
+{
+	struct device *dev = direct_device(test);
+	struct hmm_dma_map map;
+	struct hmm_range range;
+
+	KUNIT_ASSERT_EQ(test, 0, hmm_dma_map_alloc(dev, &map, 2, 2 * PAGE_SIZE));
+	range = (struct hmm_range){ .end = PAGE_SIZE, .hmm_pfns = map.pfn_list };
+	KUNIT_EXPECT_EQ(test, -EINVAL, hmm_dma_map_range(dev, &map, &range, NULL));
+	hmm_dma_map_free(dev, &map);
+}
+
 #if defined(CONFIG_DEVICE_PRIVATE) || defined(CONFIG_PCI_P2PDMA)
 /*
  * Memory of a device. To see the states of peer to peer without two devices
@@ -378,6 +501,35 @@ static void p2p_host_bridge(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
 	KUNIT_EXPECT_EQ(test, entry, t->map.pfn_list[0]);
 }
+
+/* By bus address in the middle of memory; the one is not mapped, all is noted. */
+static void p2p_range(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, direct_device(test));
+	struct test_pagemap *p = test_pagemap(test, MEMORY_DEVICE_PCI_P2PDMA);
+	struct hmm_range range = test_range(t, test_run(test));
+
+	p->provider.bus_offset = SZ_1G;
+	t->p2pdma.mem = &p->provider;
+	t->p2pdma.map = PCI_P2PDMA_MAP_BUS_ADDR;
+	range.hmm_pfns[RUN_PAGES] = valid_entry(pagemap_page(p));
+	KUNIT_EXPECT_EQ(test, 0, map_range(t, &range));
+	KUNIT_EXPECT_EQ(test, HMM_PFN_DMA_MAPPED, range.hmm_pfns[0] & STICKY);
+	KUNIT_EXPECT_EQ(test, HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA_BUS,
+			range.hmm_pfns[RUN_PAGES] & STICKY);
+	KUNIT_EXPECT_EQ(test, HMM_PFN_DMA_MAPPED,
+			range.hmm_pfns[RUN_PAGES + 1] & STICKY);
+	KUNIT_EXPECT_EQ(test, p->pgmap.range.start + SZ_1G,
+			(u64)map_page(t, RANGE_FIRST + RUN_PAGES));
+	KUNIT_EXPECT_TRUE(test, unmap_range(t));
+	KUNIT_EXPECT_FALSE(test, any_sticky(t));
+
+	/* A page that the device cannot reach leaves nothing behind. */
+	t->p2pdma.map = PCI_P2PDMA_MAP_NOT_SUPPORTED;
+	KUNIT_EXPECT_EQ(test, -EREMOTEIO, map_range(t, &range));
+	KUNIT_EXPECT_FALSE(test, any_sticky(t));
+	KUNIT_EXPECT_FALSE(test, unmap_range(t));
+}
 #endif
 
 #ifdef CONFIG_IOMMU_DMA
@@ -394,6 +546,7 @@ static struct {
 	int prot[MOCK_PAGES];
 	int nr_maps;			/* calls of map_pages */
 	int map_error;			/* what the next ones return */
+	int nr_syncs;
 	int sync_error;
 } mock;
 
@@ -439,6 +592,7 @@ static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 static int mock_sync_map(struct iommu_domain *domain, unsigned long iova,
 			 size_t size)
 {
+	mock.nr_syncs++;
 	return mock.sync_error;
 }
 
@@ -634,6 +788,69 @@ static void iova_walk_brings_bit_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (u64)page_to_phys(other), (u64)mapped_at(addr));
 }
 
+/* A link for each run, and a synchronisation for all of them. */
+static void iova_range(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, iommu_device(test));
+	struct page *run = test_run(test);
+	struct hmm_range range = test_range(t, run);
+	int maps = mock.nr_maps, syncs = mock.nr_syncs;
+	dma_addr_t addr;
+
+	KUNIT_EXPECT_EQ(test, 0, map_range(t, &range));
+	KUNIT_EXPECT_EQ(test, RANGE_PAGES, nr_mapped());
+	KUNIT_EXPECT_EQ(test, 3, mock.nr_maps - maps);
+	KUNIT_EXPECT_EQ(test, 1, mock.nr_syncs - syncs);
+	addr = map_page(t, RANGE_FIRST);
+	for (int i = 0; i < RUN_PAGES; i++)
+		KUNIT_EXPECT_EQ(test, (u64)page_to_phys(run) + i * PAGE_SIZE,
+				(u64)mapped_at(addr + i * PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, unmap_range(t));
+	KUNIT_EXPECT_EQ(test, 0, nr_mapped());
+	KUNIT_EXPECT_FALSE(test, any_sticky(t));
+}
+
+static void iova_range_by_parts(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, iommu_device(test));
+	struct hmm_range range = test_range(t, test_run(test));
+	const size_t idx = RANGE_FIRST + 5;
+
+	map_page(t, RANGE_FIRST);
+	KUNIT_EXPECT_EQ(test, 0, map_range(t, &range));
+	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, idx));
+	KUNIT_EXPECT_EQ(test, RANGE_PAGES - 1, nr_mapped());
+	KUNIT_EXPECT_EQ(test, 0, map_range(t, &range));
+	KUNIT_EXPECT_EQ(test, RANGE_PAGES, nr_mapped());
+	KUNIT_EXPECT_TRUE(test, unmap_range(t));
+	KUNIT_EXPECT_EQ(test, 0, nr_mapped());
+}
+
+/* What the call has mapped goes again, and what was mapped before stays. */
+static void iova_range_fails(struct kunit *test)
+{
+	struct dma_test *t = test_map(test, iommu_device(test));
+	struct hmm_range range = test_range(t, test_run(test));
+
+	map_page(t, RANGE_FIRST + RUN_PAGES);
+	range.hmm_pfns[RUN_PAGES + 1] = 0;
+	KUNIT_EXPECT_EQ(test, -EFAULT, map_range(t, &range));
+	KUNIT_EXPECT_EQ(test, 1, nr_mapped());
+	KUNIT_EXPECT_FALSE(test, range.hmm_pfns[0] & STICKY);
+
+	range.hmm_pfns[RUN_PAGES + 1] = valid_entry(t->page);
+	mock.sync_error = -EIO;
+	KUNIT_EXPECT_EQ(test, -EIO, map_range(t, &range));
+	KUNIT_EXPECT_EQ(test, 1, nr_mapped());
+	mock.sync_error = 0;
+	mock.map_error = -ENOMEM;
+	KUNIT_EXPECT_EQ(test, -ENOMEM, map_range(t, &range));
+	KUNIT_EXPECT_EQ(test, 1, nr_mapped());
+	mock.map_error = 0;
+	KUNIT_EXPECT_EQ(test, 0, map_range(t, &range));
+	KUNIT_EXPECT_EQ(test, RANGE_PAGES, nr_mapped());
+}
+
 static void iova_map_fails(struct kunit *test)
 {
 	struct dma_test *t = test_map(test, iommu_device(test));
@@ -727,6 +944,9 @@ static struct kunit_case hmm_dma_iova_cases[] = {
 	KUNIT_CASE(iova_walk_loses_bit),
 	KUNIT_CASE(iova_walk_stores_nothing),
 	KUNIT_CASE(iova_walk_brings_bit_back),
+	KUNIT_CASE(iova_range),
+	KUNIT_CASE(iova_range_by_parts),
+	KUNIT_CASE(iova_range_fails),
 	KUNIT_CASE(iova_map_fails),
 	KUNIT_CASE(iova_sync_fails),
 #ifdef CONFIG_PCI_P2PDMA
@@ -759,6 +979,10 @@ static struct kunit_case hmm_dma_cases[] = {
 	KUNIT_CASE(map_invalid),
 	KUNIT_CASE(direct_bounced_elsewhere),
 	KUNIT_CASE(direct_map_fails),
+	KUNIT_CASE(direct_range),
+	KUNIT_CASE(direct_range_by_parts),
+	KUNIT_CASE(range_with_a_hole),
+	KUNIT_CASE(range_of_large_entries),
 #ifdef CONFIG_DEVICE_PRIVATE
 	KUNIT_CASE(map_device_private),
 #endif
@@ -766,6 +990,7 @@ static struct kunit_case hmm_dma_cases[] = {
 	KUNIT_CASE(p2p_not_supported),
 	KUNIT_CASE(p2p_bus_addr),
 	KUNIT_CASE(p2p_host_bridge),
+	KUNIT_CASE(p2p_range),
 #endif
 	{}
 };

@@ -940,7 +940,7 @@ static void errno_of_unknown_flags_and_events(struct kunit *test)
 	struct mm_struct *mm = test_mm(test);
 	struct hmm_range *range = hmm_test_alloc_range(test, 10);
 
-	for (int bit = 0; bit < 32; bit++) {
+	for (int bit = 1; bit < 32; bit++) {
 		range->flags = BIT(bit);
 		KUNIT_EXPECT_EQ(test, hmm_range_register(range, mm, 0, PAGE_SIZE),
 				-EINVAL);

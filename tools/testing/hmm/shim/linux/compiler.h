@@ -17,4 +17,7 @@
 #define __must_hold(lock)
 #endif
 
+/* As the kernel has it without KCSAN. */
+#define data_race(expr)	(expr)
+
 #endif /* HMM_SHIM_COMPILER_H */
