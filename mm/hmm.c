@@ -21,16 +21,6 @@
 
 #include "hmm_internal.h"
 
-bool hmm_walk_invalidated(const struct hmm_walk *walk)
-{
-	const struct hmm_range *range = walk->range;
-
-	if (range->notifier)
-		return mmu_interval_check_retry(range->notifier,
-						range->notifier_seq);
-	return hmm_range_walk_invalidated(range);
-}
-
 static void hmm_walk_assert_locked(const struct hmm_walk *walk)
 {
 	if (walk->vma)

@@ -6,14 +6,13 @@
 #define MM_HMM_INTERNAL_H
 
 #include <linux/compiler.h>
+#include <linux/hmm.h>
 #include <linux/list.h>
 #include <linux/mmu_notifier.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/unroll.h>
 #include <linux/wait.h>
-
-struct hmm_range;
 
 #ifdef CONFIG_HMM_MIRROR
 
@@ -108,18 +107,27 @@ struct hmm_walk {
 int hmm_walk_span(struct hmm_walk *walk, unsigned long start,
 		  unsigned long end);
 
-/* mm/hmm.c: was the range invalidated since its walk began? Lockless. */
-bool hmm_walk_invalidated(const struct hmm_walk *walk);
-
 /* mm/hmm_range.c: a walk's side of the tracking. */
 int hmm_range_wait(struct hmm_range *range, unsigned long timeout);
 int hmm_range_walk_begin(struct hmm_range *range, bool fault, u64 *todo);
 int hmm_range_walk_end(struct hmm_range *range, u64 todo, int err);
-bool hmm_range_walk_invalidated(const struct hmm_range *range);
 void hmm_range_first_span(const struct hmm_range *range, u64 todo,
 			  unsigned long *start, unsigned long *end);
 u64 hmm_range_chunks(const struct hmm_range *range, unsigned long start,
 		     unsigned long end);
+
+/* What &hmm_range_tracking.state says; mm/hmm_range.c explains it. */
+enum {
+	HMM_RANGE_STALE,
+	HMM_RANGE_WALKING,
+	HMM_RANGE_VALID,
+};
+
+/* Was the range marked since hmm_range_walk_begin()? Lockless, a hint. */
+static inline bool hmm_range_walk_invalidated(const struct hmm_range *range)
+{
+	return READ_ONCE(range->tracking.state) != HMM_RANGE_WALKING;
+}
 
 #else /* CONFIG_HMM_MIRROR */
 

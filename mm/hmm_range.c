@@ -72,12 +72,6 @@
 
 #include "hmm_internal.h"
 
-enum {
-	HMM_RANGE_STALE,
-	HMM_RANGE_WALKING,
-	HMM_RANGE_VALID,
-};
-
 #define HMM_RANGE_CHUNK_BITS	6
 
 static struct hmm_ranges *hmm_range_ranges(const struct hmm_range *range)
@@ -152,32 +146,49 @@ static void hmm_range_mark(struct hmm_range *range, unsigned long start,
 	WRITE_ONCE(range->tracking.state, HMM_RANGE_STALE);
 }
 
-/* Called before any callback of @invalidation, blocking or not. */
-void hmm_ranges_invalidate_start(struct hmm_ranges *ranges,
-				 struct mmu_notifier_range *invalidation)
+/* Mark the ranges from @node on that @invalidation overlaps. */
+static noinline void hmm_ranges_mark(struct interval_tree_node *node,
+				     const struct mmu_notifier_range *invalidation)
 {
 	unsigned long start = invalidation->start, end = invalidation->end;
-	struct interval_tree_node *node = NULL;
 	struct hmm_range *range;
 
-	spin_lock(&ranges->lock);
-	list_add(&invalidation->tracked, &ranges->invalidations);
-	if (start < end)
-		node = interval_tree_iter_first(&ranges->ranges, start, end - 1);
+	/* To the tree one that is empty may seem to lie within a range. */
+	if (start >= end)
+		return;
 	for (; node; node = interval_tree_iter_next(node, start, end - 1)) {
 		range = container_of(node, struct hmm_range, tracking.node);
 		if (!hmm_range_ignores(range, invalidation))
 			hmm_range_mark(range, start, end);
 	}
+}
+
+/* Called before any callback of @invalidation, blocking or not. */
+void hmm_ranges_invalidate_start(struct hmm_ranges *ranges,
+				 struct mmu_notifier_range *invalidation)
+{
+	struct interval_tree_node *node;
+
+	spin_lock(&ranges->lock);
+	list_add(&invalidation->tracked, &ranges->invalidations);
+	node = interval_tree_iter_first(&ranges->ranges, invalidation->start,
+					invalidation->end - 1);
+	if (node)
+		hmm_ranges_mark(node, invalidation);
 	spin_unlock(&ranges->lock);
 }
 
-/* Called after the last callback of @invalidation, or when its start failed. */
+static noinline void hmm_ranges_wake(struct hmm_ranges *ranges)
+{
+	wake_up_all(&ranges->wq);
+}
+
+/* Called when the page table is changed, or when the start failed. */
 void hmm_ranges_invalidate_end(struct hmm_ranges *ranges,
 			       struct mmu_notifier_range *invalidation)
 {
 	spin_lock(&ranges->lock);
-	list_del(&invalidation->tracked);
+	__list_del_entry(&invalidation->tracked);
 	spin_unlock(&ranges->lock);
 
 	/*
@@ -185,7 +196,7 @@ void hmm_ranges_invalidate_end(struct hmm_ranges *ranges,
 	 * the lock. If it found @invalidation there, it is in the queue by now.
 	 */
 	if (waitqueue_active(&ranges->wq))
-		wake_up_all(&ranges->wq);
+		hmm_ranges_wake(ranges);
 }
 
 /* Called before any callback of the release of the mm. */
@@ -252,7 +263,10 @@ static int hmm_range_prepare(struct hmm_range *range, struct mm_struct *mm,
 	range->notifier_seq = 0;
 	range->start = start;
 	range->end = end;
-	memset(&range->tracking, 0, sizeof(range->tracking));
+	range->tracking.mm = NULL;
+	range->tracking.state = HMM_RANGE_STALE;
+	range->tracking.dirty = 0;
+	range->tracking.call.hmm_pfns = NULL;
 
 	if (offset_in_page(start | end) || start >= end || end > mm->task_size)
 		return -EINVAL;
@@ -262,12 +276,17 @@ static int hmm_range_prepare(struct hmm_range *range, struct mm_struct *mm,
 	return 0;
 }
 
-/* The caller keeps mm_users from falling to 0, and recording is on. */
-static void hmm_range_insert(struct hmm_range *range, struct mm_struct *mm)
+/*
+ * Recording is on. If the users of the mm go away meanwhile that does no harm:
+ * what is among the ranges of a dying mm is never readable.
+ */
+static int hmm_range_insert(struct hmm_range *range, struct mm_struct *mm,
+			    struct hmm_ranges *ranges)
 {
-	struct hmm_ranges *ranges = mmu_notifier_hmm_ranges(mm);
 	struct hmm_range_tracking *tracking = &range->tracking;
 
+	if (!atomic_read(&mm->mm_users))
+		return -EFAULT;
 	/* Pairs with the mmdrop() in hmm_range_unregister(). */
 	mmgrab(mm);
 	tracking->mm = mm;
@@ -280,6 +299,23 @@ static void hmm_range_insert(struct hmm_range *range, struct mm_struct *mm)
 	spin_lock(&ranges->lock);
 	interval_tree_insert(&tracking->node, &ranges->ranges);
 	spin_unlock(&ranges->lock);
+	return 0;
+}
+
+/* Switch recording on. */
+static int hmm_ranges_record(struct mm_struct *mm)
+{
+	int ret;
+
+	if (!mmget_not_zero(mm))
+		return -EFAULT;
+	ret = mmap_write_lock_killable(mm);
+	if (!ret) {
+		ret = mmu_notifier_track_ranges(mm);
+		mmap_write_unlock(mm);
+	}
+	mmput(mm);
+	return ret;
 }
 
 /**
@@ -311,27 +347,20 @@ static void hmm_range_insert(struct hmm_range *range, struct mm_struct *mm)
 int hmm_range_register(struct hmm_range *range, struct mm_struct *mm,
 		       unsigned long start, unsigned long end)
 {
+	struct hmm_ranges *ranges;
 	int ret;
 
 	ret = hmm_range_prepare(range, mm, start, end);
 	if (ret)
 		return ret;
-	if (!mmget_not_zero(mm))
-		return -EFAULT;
-
-	if (!mmu_notifier_hmm_ranges(mm)) {
-		ret = mmap_write_lock_killable(mm);
+	ranges = mmu_notifier_hmm_ranges(mm);
+	if (!ranges) {
+		ret = hmm_ranges_record(mm);
 		if (ret)
-			goto out;
-		ret = mmu_notifier_track_ranges(mm);
-		mmap_write_unlock(mm);
-		if (ret)
-			goto out;
+			return ret;
+		ranges = mmu_notifier_hmm_ranges(mm);
 	}
-	hmm_range_insert(range, mm);
-out:
-	mmput(mm);
-	return ret;
+	return hmm_range_insert(range, mm, ranges);
 }
 EXPORT_SYMBOL_GPL(hmm_range_register);
 
@@ -351,6 +380,7 @@ EXPORT_SYMBOL_GPL(hmm_range_register);
 int hmm_range_register_locked(struct hmm_range *range, struct mm_struct *mm,
 			      unsigned long start, unsigned long end)
 {
+	struct hmm_ranges *ranges;
 	int ret;
 
 	mmap_assert_write_locked(mm);
@@ -358,16 +388,16 @@ int hmm_range_register_locked(struct hmm_range *range, struct mm_struct *mm,
 	ret = hmm_range_prepare(range, mm, start, end);
 	if (ret)
 		return ret;
-	if (!atomic_read(&mm->mm_users))
-		return -EFAULT;
-
-	if (!mmu_notifier_hmm_ranges(mm)) {
+	ranges = mmu_notifier_hmm_ranges(mm);
+	if (!ranges) {
+		if (!atomic_read(&mm->mm_users))
+			return -EFAULT;
 		ret = mmu_notifier_track_ranges(mm);
 		if (ret)
 			return ret;
+		ranges = mmu_notifier_hmm_ranges(mm);
 	}
-	hmm_range_insert(range, mm);
-	return 0;
+	return hmm_range_insert(range, mm, ranges);
 }
 EXPORT_SYMBOL_GPL(hmm_range_register_locked);
 
@@ -604,10 +634,4 @@ int hmm_range_walk_end(struct hmm_range *range, u64 todo, int err)
 	WRITE_ONCE(tracking->state, err ? HMM_RANGE_STALE : HMM_RANGE_VALID);
 	spin_unlock(&ranges->lock);
 	return err;
-}
-
-/* Was the range marked since hmm_range_walk_begin()? Lockless, a hint. */
-bool hmm_range_walk_invalidated(const struct hmm_range *range)
-{
-	return READ_ONCE(range->tracking.state) != HMM_RANGE_WALKING;
 }

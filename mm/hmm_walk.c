@@ -36,8 +36,12 @@
 #include "hmm_internal.h"
 #include "internal.h"
 
-/* What a callback returns to leave the walk for a fault. */
+/*
+ * What a callback returns to leave the walk for a fault, and one for a page
+ * table when that is gone.
+ */
 #define HMM_WALK_FAULT	1
+#define HMM_WALK_AGAIN	2
 
 #define HMM_PFN_REQ	(HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE)
 
@@ -139,8 +143,8 @@ static noinline void hmm_store_block(unsigned long *entries, unsigned long new)
 }
 
 /* Consecutive pfns with the same flags: the pages of a leaf. */
-static __always_inline void hmm_store_run(unsigned long *entries,
-					  unsigned long new, unsigned long n)
+static noinline void hmm_store_run(unsigned long *entries, unsigned long new,
+				   unsigned long n)
 {
 	for (; n >= HMM_BLOCK; n -= HMM_BLOCK) {
 		if (!hmm_block_is(entries, new))
@@ -166,27 +170,36 @@ static void hmm_store_same(unsigned long *entries, unsigned long new,
 }
 
 /*
- * One entry for a leaf, or as few as their orders allow for what is none: an
- * entry reaches to the next multiple of its order, so the highest bit in which
- * the two ends differ is the order of the largest step that stays within. No
- * part that is walked at once reaches beyond what a PMD maps.
+ * In a sparse array: as few entries as their orders allow for what is no page.
+ * An entry reaches to the next multiple of its order, so the highest bit in
+ * which the two ends differ is the order of the largest step that stays within.
+ * No part that is walked at once reaches beyond what a PMD maps.
  */
-static noinline void hmm_store_sparse(unsigned long *entries, unsigned long new,
-				      unsigned long addr, unsigned long end)
+static void hmm_store_same_sparse(unsigned long *entries, unsigned long new,
+				  unsigned long addr, unsigned long end)
 {
 	unsigned long at = addr >> PAGE_SHIFT, last = end >> PAGE_SHIFT, next;
 	unsigned int order;
 
-	if (new & HMM_PFN_VALID) {
-		hmm_store(entries, new);
-		return;
-	}
 	for (; at != last; entries += next - at, at = next) {
 		order = min(__fls(at ^ last), PMD_ORDER);
 		next = round_up(at + 1, 1UL << order);
 		hmm_store(entries,
 			  new | (unsigned long)order << HMM_PFN_ORDER_SHIFT);
 	}
+}
+
+/* The pages of a leaf; a sparse array gets the first. */
+static __always_inline void hmm_store_leaf(const struct hmm_walker *walker,
+					   unsigned long addr,
+					   unsigned long end, unsigned long new)
+{
+	unsigned long *entries = hmm_entries(walker, addr);
+
+	if (walker->sparse)
+		hmm_store(entries, new);
+	else
+		hmm_store_run(entries, new, (end - addr) >> PAGE_SHIFT);
 }
 
 /*
@@ -272,6 +285,17 @@ static unsigned long hmm_page_flags(const struct vm_area_struct *vma,
  * Common to all levels.
  */
 
+/* Was the range invalidated since its walk began? Lockless. */
+static inline bool hmm_walk_invalidated(const struct hmm_walk *walk)
+{
+	const struct hmm_range *range = walk->range;
+
+	if (range->notifier)
+		return mmu_interval_check_retry(range->notifier,
+						range->notifier_seq);
+	return hmm_range_walk_invalidated(range);
+}
+
 /*
  * Runs before each part of a walk, which is what one PMD entry maps or a piece
  * of the same size. Between parts it looks around, so that no walk holds the
@@ -318,10 +342,9 @@ static int hmm_walk_miss(struct hmm_walker *walker, struct vm_area_struct *vma,
  * Store the pages of [addr, end), a part for which one entry stands, or none.
  * @new is for the page at @addr.
  */
-static __always_inline int
-hmm_walk_part(struct hmm_walker *walker, struct vm_area_struct *vma,
-	      unsigned long addr, unsigned long end, unsigned long new,
-	      bool may_copy)
+static int hmm_walk_part(struct hmm_walker *walker, struct vm_area_struct *vma,
+			 unsigned long addr, unsigned long end,
+			 unsigned long new, bool may_copy)
 {
 	unsigned long *entries = hmm_entries(walker, addr);
 	unsigned long n = (end - addr) >> PAGE_SHIFT;
@@ -336,10 +359,10 @@ hmm_walk_part(struct hmm_walker *walker, struct vm_area_struct *vma,
 		return hmm_walk_miss(walker, vma, addr + i * PAGE_SIZE,
 				     hmm_want(walker, entries[i]), new,
 				     may_copy);
-	if (walker->sparse)
-		hmm_store_sparse(entries, new, addr, end);
-	else if (new & HMM_PFN_VALID)
-		hmm_store_run(entries, new, n);
+	if (new & HMM_PFN_VALID)
+		hmm_store_leaf(walker, addr, end, new);
+	else if (walker->sparse)
+		hmm_store_same_sparse(entries, new, addr, end);
 	else
 		hmm_store_same(entries, new, n);
 	return 0;
@@ -402,8 +425,49 @@ static unsigned long hmm_device_private(const struct hmm_walker *walker,
 }
 
 /*
+ * What a run of plain leaves of one size has in common. Another leaf is of the
+ * run if its entry differs from the first one by no more than the pfn and the
+ * accessed bit.
+ *
+ * @base: the page table entry less its pfn and accessed bit
+ * @flags: of the entries of the array
+ * @highest: the highest pfn that has a memory map
+ */
+struct hmm_leaf_run {
+	unsigned long	base;
+	unsigned long	flags;
+	unsigned long	highest;
+};
+
+/*
+ * Which of the leaves of 2^@order pages that memory consists of does an entry
+ * map? If the result is above that of the last one, the leaf is not of the run.
+ * @bits are those of its entry but the accessed bit. They are not taken apart:
+ * if subtracting the base leaves anything below the pfn or above it, some other
+ * bit differs. Rotated, both are beyond any pfn that there is, and so is a pfn
+ * without a memory map, which vm_normal_page() has to see.
+ */
+static __always_inline unsigned long
+hmm_run_leaf(const struct hmm_leaf_run *run, unsigned long bits,
+	     unsigned int order)
+{
+	return ror64(bits - run->base, PFN_PTE_SHIFT + order);
+}
+
+static __always_inline unsigned long
+hmm_run_last(const struct hmm_leaf_run *run, unsigned int order)
+{
+	return run->highest >> order;
+}
+
+/*
  * PTEs.
  */
+
+static __always_inline unsigned long hmm_pte_bits(pte_t *ptep)
+{
+	return pte_val(pte_mkold(ptep_get_lockless(ptep)));
+}
 
 /* What to report for a PTE, device private ones apart. */
 static unsigned long hmm_pte(struct vm_area_struct *vma, unsigned long addr,
@@ -436,54 +500,64 @@ static bool hmm_pte_is_plain(const struct vm_area_struct *vma, pte_t pte)
 }
 
 /*
- * What a run of plain PTEs has in common. Another PTE is of the run if it
- * differs from the first one by no more than the pfn and the accessed bit.
- *
- * @base: the PTE less its pfn and accessed bit
- * @flags: of the entries
- * @highest: the highest pfn that has a memory map
+ * Store a block of PTEs, unless one of them is not of the run, or an entry of
+ * the array has sticky bits.
  */
-struct hmm_pte_run {
-	unsigned long	base;
-	unsigned long	flags;
-	unsigned long	highest;
-};
-
-/*
- * Store the page of a PTE if it is of the run. This is what a walk of small
- * pages spends its time in, so it does not take the PTE apart. If subtracting
- * the base leaves anything below the pfn or above it, some other bit differs.
- * Rotated, both are beyond any pfn that there is, and so is a pfn without a
- * memory map, which vm_normal_page() has to see.
- */
-static __always_inline bool hmm_store_pte(const struct hmm_pte_run *run,
-					  pte_t *ptep, unsigned long *entry)
+static __always_inline bool hmm_store_pte_block(const struct hmm_leaf_run *run,
+						pte_t *ptep,
+						unsigned long *entries)
 {
-	unsigned long pte = pte_val(pte_mkold(ptep_get_lockless(ptep)));
-	unsigned long pfn = ror64(pte - run->base, PFN_PTE_SHIFT);
+	unsigned long new[HMM_PTES] __uninitialized, bits = 0;
+	bool same = true;
+	int k;
 
-	if (unlikely(pfn > run->highest))
+	unrolled_full
+	for (k = 0; k < HMM_PTES; k++) {
+		new[k] = hmm_run_leaf(run, hmm_pte_bits(ptep + k), 0);
+		if (unlikely(new[k] > hmm_run_last(run, 0)))
+			return false;
+		new[k] |= run->flags;
+	}
+	unrolled_full
+	for (k = 0; k < HMM_PTES; k++)
+		same = same && hmm_peek(&entries[k]) == new[k];
+	if (same)
+		return true;
+	unrolled_full
+	for (k = 0; k < HMM_PTES; k++)
+		bits |= READ_ONCE(entries[k]);
+	if (unlikely(bits & HMM_PFN_STICKY))
 		return false;
-	hmm_store(entry, pfn | run->flags);
+	unrolled_full
+	for (k = 0; k < HMM_PTES; k++)
+		WRITE_ONCE(entries[k], new[k]);
 	return true;
 }
 
-static __always_inline unsigned long
-hmm_store_ptes(const struct hmm_pte_run *run, pte_t *ptep,
-	       unsigned long *entries, unsigned long n)
+/*
+ * Store the PTEs that are of the run, and return how many of @n they are. This
+ * is what a walk of small pages spends its time in.
+ */
+static noinline unsigned long hmm_store_ptes(const struct hmm_leaf_run *run,
+					     pte_t *ptep,
+					     unsigned long *entries,
+					     unsigned long n)
 {
-	unsigned long i = 0;
-	int k;
+	const struct hmm_leaf_run local = *run;
+	unsigned long left = n, new;
 
-	for (; i + HMM_PTES <= n; i += HMM_PTES) {
-		unrolled_full
-		for (k = 0; k < HMM_PTES; k++)
-			if (!hmm_store_pte(run, ptep + i + k, entries + i + k))
-				return i + k;
+	while (left >= HMM_PTES && hmm_store_pte_block(&local, ptep, entries)) {
+		ptep += HMM_PTES;
+		entries += HMM_PTES;
+		left -= HMM_PTES;
 	}
-	while (i < n && hmm_store_pte(run, ptep + i, entries + i))
-		i++;
-	return i;
+	for (; left; left--) {
+		new = hmm_run_leaf(&local, hmm_pte_bits(ptep++), 0);
+		if (new > hmm_run_last(&local, 0))
+			break;
+		hmm_store(entries++, new | local.flags);
+	}
+	return n - left;
 }
 
 /*
@@ -496,7 +570,7 @@ static unsigned long hmm_walk_plain_ptes(const struct hmm_walker *walker,
 					 unsigned long n)
 {
 	const pte_t pte = ptep_get_lockless(ptep);
-	struct hmm_pte_run run;
+	struct hmm_leaf_run run;
 
 	if (!IS_ENABLED(CONFIG_64BIT) || !hmm_pte_is_plain(vma, pte))
 		return 0;
@@ -718,20 +792,17 @@ static int hmm_walk_other_ptes(struct hmm_walker *walker,
 	return 0;
 }
 
-static noinline int hmm_walk_ptes(pmd_t *pmdp, unsigned long addr,
-				  unsigned long end, struct mm_walk *mm_walk)
+static noinline int hmm_walk_ptes(struct hmm_walker *walker,
+				  struct vm_area_struct *vma, pmd_t *pmdp,
+				  unsigned long addr, unsigned long end)
 {
-	struct hmm_walker *walker = mm_walk->private;
-	struct vm_area_struct *vma = mm_walk->vma;
 	unsigned long n, done;
 	pte_t *table, *ptep;
 	int err = 0;
 
 	table = pte_offset_map(pmdp, addr);
-	if (!table) {
-		mm_walk->action = ACTION_AGAIN;
-		return 0;
-	}
+	if (!table)
+		return HMM_WALK_AGAIN;
 	for (ptep = table; addr != end; ptep += done) {
 		n = (end - addr) >> PAGE_SHIFT;
 		done = hmm_walk_plain_ptes(walker, vma, ptep,
@@ -801,79 +872,160 @@ static unsigned long hmm_absent_pmd(const struct hmm_walker *walker,
 	return new;
 }
 
-static noinline int hmm_walk_absent_pmd(pmd_t *pmdp, pmd_t pmd,
-					unsigned long addr, unsigned long end,
-					struct mm_walk *mm_walk)
+static int hmm_walk_huge_pmd(struct hmm_walker *walker,
+			     struct vm_area_struct *vma, pmd_t *pmdp,
+			     pmd_t pmd, unsigned long addr, unsigned long end)
 {
-	struct vm_area_struct *vma = mm_walk->vma;
+	unsigned long new;
+	bool may_copy;
 
-	return hmm_walk_parts(mm_walk->private, vma, addr, end,
-			      hmm_absent_pmd(mm_walk->private, vma, addr, pmdp,
-					     pmd), false);
+	if (pmd_present(pmd))
+		new = hmm_pmd(vma, addr, pmd);
+	else
+		new = hmm_absent_pmd(walker, vma, addr, pmdp, pmd);
+	may_copy = pmd_present(pmd) && (new & HMM_PFN_ERROR) && !pmd_write(pmd);
+	return hmm_walk_parts(walker, vma, addr, end, new, may_copy);
 }
 
-static int hmm_walk_huge_pmd(pmd_t *pmdp, pmd_t pmd, unsigned long addr,
-			     unsigned long end, struct mm_walk *mm_walk)
+static __always_inline unsigned long hmm_pmd_bits(pmd_t *pmdp)
 {
-	struct vm_area_struct *vma = mm_walk->vma;
-	unsigned long new;
+	return pmd_val(pmd_mkold(pmdp_get_lockless(pmdp)));
+}
 
-	if (unlikely(!pmd_present(pmd)))
-		return hmm_walk_absent_pmd(pmdp, pmd, addr, end, mm_walk);
-	new = hmm_pmd(vma, addr, pmd);
-	return hmm_walk_part(mm_walk->private, vma, addr, end, new,
-			     (new & HMM_PFN_ERROR) && !pmd_write(pmd));
+/*
+ * Store a run of plain huge PMDs, and step @pmdp and @addr over them; over none
+ * if the first one is not plain, or not all that is asked for.
+ */
+static int hmm_walk_plain_pmds(struct hmm_walker *walker,
+			       struct vm_area_struct *vma, pmd_t **pmdp,
+			       unsigned long *addr, unsigned long end)
+{
+	const pmd_t pmd = pmdp_get_lockless(*pmdp);
+	struct hmm_leaf_run run;
+	unsigned long at, next, new;
+	int err;
+
+	if (!IS_ENABLED(CONFIG_64BIT) || walker->mask || !pmd_present(pmd) ||
+	    !pmd_trans_huge(pmd) || pmd_protnone(pmd) || !hmm_pmd_is_plain(pmd))
+		return 0;
+	run.flags = hmm_page_flags(vma, pmd_write(pmd), PMD_ORDER);
+	if (walker->want & ~run.flags)
+		return 0;
+	run.base = (unsigned long)pmd_val(pmd_mkold(pmd)) -
+		   (pmd_pfn(pmd) << PFN_PTE_SHIFT);
+	run.highest = highest_memmap_pfn;
+	for (at = *addr; at != end; at = next, (*pmdp)++) {
+		new = hmm_run_leaf(&run, hmm_pmd_bits(*pmdp), PMD_ORDER);
+		if (new > hmm_run_last(&run, PMD_ORDER))
+			break;
+		err = hmm_walk_enter(walker, at);
+		if (err)
+			return err;
+		new = (new << PMD_ORDER) + ((at & ~PMD_MASK) >> PAGE_SHIFT);
+		next = pmd_addr_end(at, end);
+		hmm_store_leaf(walker, at, next, new | run.flags);
+	}
+	*addr = at;
+	return 0;
 }
 #else
-static int hmm_walk_huge_pmd(pmd_t *pmdp, pmd_t pmd, unsigned long addr,
-			     unsigned long end, struct mm_walk *mm_walk)
+static int hmm_walk_huge_pmd(struct hmm_walker *walker,
+			     struct vm_area_struct *vma, pmd_t *pmdp,
+			     pmd_t pmd, unsigned long addr, unsigned long end)
 {
-	return hmm_walk_parts(mm_walk->private, mm_walk->vma, addr, end,
-			      HMM_PFN_ERROR, false);
+	return hmm_walk_parts(walker, vma, addr, end, HMM_PFN_ERROR, false);
+}
+
+static int hmm_walk_plain_pmds(struct hmm_walker *walker,
+			       struct vm_area_struct *vma, pmd_t **pmdp,
+			       unsigned long *addr, unsigned long end)
+{
+	return 0;
 }
 #endif /* CONFIG_TRANSPARENT_HUGEPAGE */
 
-static int hmm_walk_pmd(pmd_t *pmdp, unsigned long addr, unsigned long end,
-			struct mm_walk *mm_walk)
+static int hmm_walk_pmd(struct hmm_walker *walker, struct vm_area_struct *vma,
+			pmd_t *pmdp, unsigned long addr, unsigned long end)
 {
-	struct hmm_walker *walker = mm_walk->private;
 	const pmd_t pmd = pmdp_get_lockless(pmdp);
 	int err;
 
 	if (pmd_none(pmd))
-		return hmm_walk_hole(addr, end, -1, mm_walk);
+		return hmm_walk_parts(walker, vma, addr, end, 0, false);
 	if (!pmd_present(pmd) || pmd_trans_huge(pmd))
-		return hmm_walk_huge_pmd(pmdp, pmd, addr, end, mm_walk);
+		return hmm_walk_huge_pmd(walker, vma, pmdp, pmd, addr, end);
 	if (pmd_bad(pmd))
-		return hmm_walk_parts(walker, mm_walk->vma, addr, end,
-				      HMM_PFN_ERROR, false);
+		return hmm_walk_parts(walker, vma, addr, end, HMM_PFN_ERROR,
+				      false);
 	err = hmm_walk_enter(walker, addr);
 	if (err)
 		return err;
-	return hmm_walk_ptes(pmdp, addr, end, mm_walk);
+	return hmm_walk_ptes(walker, vma, pmdp, addr, end);
+}
+
+static int hmm_walk_pmds(struct hmm_walker *walker, struct vm_area_struct *vma,
+			 pmd_t *pmdp, unsigned long addr, unsigned long end)
+{
+	unsigned long next;
+	int err;
+
+	for (; addr != end; addr = next, pmdp++) {
+		err = hmm_walk_plain_pmds(walker, vma, &pmdp, &addr, end);
+		if (err || addr == end)
+			return err;
+		next = pmd_addr_end(addr, end);
+		do {
+			err = hmm_walk_pmd(walker, vma, pmdp, addr, next);
+		} while (err == HMM_WALK_AGAIN);
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 #ifdef CONFIG_HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD
-static int hmm_walk_pud(pud_t *pudp, unsigned long addr, unsigned long end,
-			struct mm_walk *mm_walk)
+static int hmm_walk_huge_pud(struct hmm_walker *walker,
+			     struct vm_area_struct *vma, pud_t pud,
+			     unsigned long addr, unsigned long end)
 {
-	struct vm_area_struct *vma = mm_walk->vma;
-	const pud_t pud = pudp_get(pudp);
 	unsigned long new = HMM_PFN_ERROR;
 
-	if (!pud_present(pud) || !pud_trans_huge(pud))
-		return 0;
-	mm_walk->action = ACTION_CONTINUE;
 	if (vm_normal_page_pud(vma, addr, pud))
 		new = (pud_pfn(pud) + ((addr & ~PUD_MASK) >> PAGE_SHIFT)) |
 		      hmm_page_flags(vma, pud_write(pud),
 				     PUD_SHIFT - PAGE_SHIFT);
-	return hmm_walk_parts(mm_walk->private, vma, addr, end, new,
-			      !pud_write(pud));
+	return hmm_walk_parts(walker, vma, addr, end, new, !pud_write(pud));
 }
 #else
-#define hmm_walk_pud	NULL
+static int hmm_walk_huge_pud(struct hmm_walker *walker,
+			     struct vm_area_struct *vma, pud_t pud,
+			     unsigned long addr, unsigned long end)
+{
+	return hmm_walk_parts(walker, vma, addr, end, HMM_PFN_ERROR, false);
+}
 #endif /* CONFIG_HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD */
+
+/*
+ * All that is below a PUD is walked from here. A table of PMDs stays as long as
+ * the lock is held, so it is enough that the entry is one when it is read.
+ */
+static int hmm_walk_pud(pud_t *pudp, unsigned long addr, unsigned long end,
+			struct mm_walk *mm_walk)
+{
+	struct hmm_walker *walker = mm_walk->private;
+	struct vm_area_struct *vma = mm_walk->vma;
+	const pud_t pud = pudp_get(pudp);
+
+	mm_walk->action = ACTION_CONTINUE;
+	if (pud_none(pud))
+		return hmm_walk_parts(walker, vma, addr, end, 0, false);
+	if (pud_trans_huge(pud))
+		return hmm_walk_huge_pud(walker, vma, pud, addr, end);
+	if (!pud_present(pud) || pud_leaf(pud) || pud_bad(pud))
+		return hmm_walk_parts(walker, vma, addr, end, HMM_PFN_ERROR,
+				      false);
+	return hmm_walk_pmds(walker, vma, pmd_offset(pudp, addr), addr, end);
+}
 
 #ifdef CONFIG_HUGETLB_PAGE
 static unsigned long hmm_hugetlb(const struct vm_area_struct *vma,
@@ -913,7 +1065,6 @@ static int hmm_walk_hugetlb(pte_t *ptep, unsigned long hmask,
 
 #define HMM_WALK_OPS(lock) {				\
 	.pud_entry	= hmm_walk_pud,			\
-	.pmd_entry	= hmm_walk_pmd,			\
 	.pte_hole	= hmm_walk_hole,		\
 	.hugetlb_entry	= hmm_walk_hugetlb,		\
 	.walk_lock	= lock,				\

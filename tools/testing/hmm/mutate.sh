@@ -46,9 +46,9 @@ mkdir -p "$work"
 echo "KTAP version 1"
 
 mutant "an invalidation does not mark" t1_start_invalidates \
-	'/^void hmm_ranges_invalidate_start/,/^}/s/hmm_range_mark\(range, start, end\)/;/'
+	'/^static noinline void hmm_ranges_mark/,/^}/s/hmm_range_mark\(range, start, end\)/;/'
 mutant "the end of an invalidation makes valid again" t1_start_invalidates \
-	'/^void hmm_ranges_invalidate_end/,/^}/s/^(\tlist_del.*)/\1\
+	'/^void hmm_ranges_invalidate_end/,/^}/s/^(\t__list_del_entry.*)/\1\
 	{ struct interval_tree_node *n = interval_tree_iter_first(\&ranges->ranges, 0, ULONG_MAX);\
 	if (n)\
 		WRITE_ONCE(container_of(n, struct hmm_range, tracking.node)->tracking.state,\
@@ -62,9 +62,11 @@ mutant "every invalidation is waited for" t3_unrelated_invalidation_held_for_eve
 	 /^static bool hmm_range_overlaps/,/^}/s/invalidation->start <= [a-z>.-]+/true/
 	 /^static bool hmm_range_overlaps/,/^}/s/invalidation->end > range[a-z>.-]+/true/'
 mutant "every registration takes the locks" t3_only_the_first_takes_the_locks \
-	's/if \(!mmu_notifier_hmm_ranges\(mm\)\)/if (true)/'
+	'/^int hmm_range_register/,/^}/s/if \(!ranges\)/if (true)/'
 mutant "the end of an invalidation is inclusive" t4_ends_are_exclusive \
-	'/^void hmm_ranges_invalidate_start/,/^}/s/end - 1/end/'
+	'/void hmm_ranges_(mark|invalidate_start)/,/^}/s/end - 1/end/'
+mutant "an empty invalidation is looked up" t4_an_empty_invalidation_hits_nothing \
+	's/if \(start >= end\)$/if (false)/'
 mutant "the end of one in flight is inclusive" t4_ends_are_exclusive \
 	's/(invalidation->end >)( range)/\1=\2/'
 mutant "the end of a range is inclusive" t4_ends_are_exclusive \
@@ -75,7 +77,7 @@ mutant "none is recorded while no range is registered" t6_recorded_while_no_rang
 	else\
 		list_add(/'
 mutant "the end of an invalidation wakes nobody" t7_wait_ends_with_the_invalidation \
-	'/^void hmm_ranges_invalidate_end/,/^}/s/wake_up_all.*/;/'
+	'/^void hmm_ranges_invalidate_end/,/^}/s/hmm_ranges_wake.*/;/'
 mutant "the death of the mm wakes nobody" t7_wait_ends_when_the_mm_dies \
 	'/^void hmm_ranges_release/,/^}/s/wake_up_all.*/;/'
 mutant "the death of the mm is not noted" t7_all_fails_once_the_mm_is_dying \
