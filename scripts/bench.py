@@ -11,13 +11,22 @@ status 1 if a bound is missed or a case was not measured.
 
 import json
 import pathlib
+import statistics
 import sys
 
 
 def measured(path):
-    """Return {case: value} of the output of the benchmark."""
-    lines = (line.split() for line in path.read_text().splitlines())
-    return {words[0]: float(words[1]) for words in lines if len(words) == 2}
+    """Return {case: [value of each run]} of the output of the benchmark."""
+    found = {}
+    for words in map(str.split, path.read_text().splitlines()):
+        if len(words) == 2:
+            found.setdefault(words[0], []).append(float(words[1]))
+    return found
+
+
+def median(values):
+    """Return what the case takes, None if it was not measured."""
+    return statistics.median(values) if values else None
 
 
 def rules(path):
@@ -40,8 +49,8 @@ def compare(bounds, values, wanted):
         if wanted and case not in wanted:
             continue
         kernel, name = against.split(":")
-        value = values["release"].get(case)
-        other = values[kernel].get(name)
+        value = median(values["release"].get(case))
+        other = median(values[kernel].get(name))
         shown, good = None, False
         if value is not None and other is not None:
             shown, good = judge(value, other, how, bound)

@@ -8,6 +8,7 @@
 #	SMP	CPUs (2)				MEM	  memory (2G), half on each node
 #	APPEND	words for the kernel's command line	TIMEOUT	  seconds until it is a hang (600)
 #	EXPECT	a report that CMD provokes (splats.awk)	LOG	  name of the logs in out/log
+#	IOMMU=1	a device that can do DMA (QEMU's edu), behind an IOMMU
 #
 # The command's output and status have a virtio port each, so neither can be
 # taken for the other, nor for the kernel's log.  A report of trouble in that
@@ -22,6 +23,7 @@ SMP=${SMP:-2}
 MEM=${MEM:-2G}
 ICOUNT=${ICOUNT:-0}
 EXPECT=${EXPECT:-}
+IOMMU=${IOMMU:-0}
 TIMEOUT=${TIMEOUT:-600}
 
 image=$out/build/$KERNEL/arch/x86/boot/bzImage
@@ -49,6 +51,10 @@ configure_machine()
 	# tables, and KASAN's idea of its shadow with it: an interrupt just then
 	# is a wild access to it.
 	! grep -qx CONFIG_KASAN=y "$out/build/$KERNEL/.config" || cpu+=,la57=off
+	if [ "$IOMMU" != 0 ]; then
+		machine+=(-device intel-iommu -device "edu,dma_mask=0xffffffffffffffff")
+		APPEND="intel_iommu=on ${APPEND:-}"
+	fi
 	half=$(($(numfmt --from=iec "$MEM") / 2 >> 20))M
 	truncate -s 1G "$work/disk"
 	machine+=(-machine q35 -accel "$accel" -cpu "$cpu" -m "$MEM" -smp "$SMP,sockets=$SMP"

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The program of make bench: bench [CASE...] prints "case value" for each, in
+ * The program of make bench: bench CASE... prints "case value" for each, in
  * instructions, per page of 4 KiB unless the name says otherwise. It is the same
  * for all kernels; hmm_bench.c does what is measured.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -61,7 +62,8 @@ static void *map(size_t size, int flags)
 
 	if (p == MAP_FAILED ||
 	    mmap(start, size, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | flags, -1, 0) != start) {
+		 (flags & MAP_SHARED ? 0 : MAP_PRIVATE) | MAP_ANONYMOUS |
+		 MAP_FIXED | flags, -1, 0) != start) {
 		perror("bench: mmap");
 		exit(1);
 	}
@@ -187,6 +189,22 @@ static double snapshot_hole_pud(void)
 	return snapshot_and_free(map(1024 * MIB, 0), 1024 * MIB, BENCH_SNAPSHOT, 0);
 }
 
+/* Memory of a device, which setup has made a DAX device of 4 KiB pages of. */
+static double snapshot_zone_device(void)
+{
+	char *p = map(SIZE, 0);
+	int dax = open("/dev/dax0.0", O_RDWR);
+
+	if (dax < 0 || mmap(p, SIZE, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_FIXED, dax, 0) != p) {
+		perror("bench: /dev/dax0.0");
+		exit(1);
+	}
+	close(dax);
+	memset(p, 1, SIZE);
+	return snapshot_and_free(p, SIZE, BENCH_SNAPSHOT, 0);
+}
+
 static double snapshot_4k_of(size_t size)
 {
 	return snapshot_and_free(populated(size, MADV_NOHUGEPAGE, 0), size,
@@ -196,17 +214,61 @@ static double snapshot_4k_of(size_t size)
 static double snapshot_4k_2m(void) { return snapshot_4k_of(2 * MIB); }
 static double snapshot_4k_1g(void) { return snapshot_4k_of(1024 * MIB); }
 
+static double snapshot_pmd_of(size_t size)
+{
+	return snapshot_and_free(populated(size, MADV_HUGEPAGE, 0), size,
+				 BENCH_SNAPSHOT, 0);
+}
+
+static double snapshot_pmd_2m(void) { return snapshot_pmd_of(2 * MIB); }
+static double snapshot_pmd_1g(void) { return snapshot_pmd_of(1024 * MIB); }
+
+/* With so many other ranges in the mm, of a page each. */
+static double snapshot_ranges(unsigned long nr)
+{
+	char *p = map(nr * 2 * PAGE, 0);
+	double value;
+
+	bench(BENCH_INSERT, p, nr, false);
+	value = snapshot_4k();
+	bench(BENCH_REMOVE, p, nr, false);
+	munmap(p, nr * 2 * PAGE);
+	return value;
+}
+
+static double snapshot_100_ranges(void) { return snapshot_ranges(100); }
+static double snapshot_10000_ranges(void) { return snapshot_ranges(10000); }
+
+/* With so many other vmas in the mm: every other page has no access. */
+static double snapshot_vmas(unsigned long nr)
+{
+	char *p = map(nr * PAGE, 0);
+	double value;
+
+	for (unsigned long i = 0; i < nr; i += 2)
+		if (mprotect(p + i * PAGE, PAGE, PROT_NONE)) {
+			perror("bench: mprotect");
+			exit(1);
+		}
+	value = snapshot_4k();
+	munmap(p, nr * PAGE);
+	return value;
+}
+
+static double snapshot_100_vmas(void) { return snapshot_vmas(100); }
+static double snapshot_10000_vmas(void) { return snapshot_vmas(10000); }
+
 /*
  * Memory that nobody has touched, faulted in by a walk, or by bare calls of
  * handle_mm_fault(). What it takes to clear a page, 4096, is taken off.
  */
-static double cold(int advice, int flags, size_t step, bool bare)
+static double cold_once(int advice, int flags, size_t step, bool bare)
 {
 	struct hmm_bench args = { .op = BENCH_WALK, .repeat = 1, .arg = BENCH_WRITE };
 	char *p = map(SIZE, flags);
 	uint64_t ns;
 
-	if (!flags)
+	if (!(flags & MAP_HUGETLB))
 		madvise(p, SIZE, advice);
 	/* The first fault of a vma does more than the others. */
 	memset(p, 1, 2 * HUGE);
@@ -214,7 +276,6 @@ static double cold(int advice, int flags, size_t step, bool bare)
 		ns = bench(BENCH_TOUCH, p + 2 * HUGE, SIZE - 2 * HUGE, step);
 	} else {
 		bench(BENCH_RANGE, p + 2 * HUGE, SIZE - 2 * HUGE, 0);
-		args.addr = (uintptr_t)p;
 		if (ioctl(fd, HMM_BENCH_IOC, &args)) {
 			perror("bench: cold");
 			exit(1);
@@ -226,6 +287,24 @@ static double cold(int advice, int flags, size_t step, bool bare)
 	return (double)ns / ((SIZE - 2 * HUGE) / PAGE) - 4096;
 }
 
+static int compare(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* The median: where the pages come from differs from one time to the next. */
+static double cold(int advice, int flags, size_t step, bool bare)
+{
+	double values[REPEAT];
+
+	for (int i = 0; i < REPEAT; i++)
+		values[i] = cold_once(advice, flags, step, bare);
+	qsort(values, REPEAT, sizeof(*values), compare);
+	return values[REPEAT / 2];
+}
+
 static double cold_4k(void) { return cold(MADV_NOHUGEPAGE, 0, PAGE, false); }
 static double cold_4k_bare(void) { return cold(MADV_NOHUGEPAGE, 0, PAGE, true); }
 static double cold_thp(void) { return cold(MADV_HUGEPAGE, 0, HUGE, false); }
@@ -233,7 +312,18 @@ static double cold_thp_bare(void) { return cold(MADV_HUGEPAGE, 0, HUGE, true); }
 static double cold_hugetlb(void) { return cold(0, MAP_HUGETLB, HUGE, false); }
 static double cold_hugetlb_bare(void) { return cold(0, MAP_HUGETLB, HUGE, true); }
 
-static double register_many(unsigned long nr, bool random)
+static double cold_shmem(int advice, size_t step, bool bare)
+{
+	setting("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "advise");
+	return cold(advice, MAP_SHARED, step, bare);
+}
+
+static double cold_shmem_4k(void) { return cold_shmem(MADV_NOHUGEPAGE, PAGE, false); }
+static double cold_shmem_4k_bare(void) { return cold_shmem(MADV_NOHUGEPAGE, PAGE, true); }
+static double cold_shmem_thp(void) { return cold_shmem(MADV_HUGEPAGE, HUGE, false); }
+static double cold_shmem_thp_bare(void) { return cold_shmem(MADV_HUGEPAGE, HUGE, true); }
+
+static double register_once(unsigned long nr, bool random)
 {
 	char *p = map(nr * 2 * PAGE, 0);
 	uint64_t ns = bench(BENCH_INSERT, p, nr, random);
@@ -243,9 +333,22 @@ static double register_many(unsigned long nr, bool random)
 	return (double)ns / nr;
 }
 
+static double register_many(unsigned long nr, bool random)
+{
+	double ns, least = register_once(nr, random);
+
+	for (int i = 1; i < REPEAT; i++) {
+		ns = register_once(nr, random);
+		least = ns < least ? ns : least;
+	}
+	return least;
+}
+
+static double register_1(void) { return register_many(1, false); }
 static double register_100(void) { return register_many(100, false); }
 static double register_10000(void) { return register_many(10000, false); }
 static double register_10000_random(void) { return register_many(10000, true); }
+static double register_growth(void) { return register_10000() - register_1(); }
 
 /* One page, with so many ranges elsewhere in the mm. */
 static double munmap_page(unsigned long nr)
@@ -299,12 +402,16 @@ static double converge_1g(void)
 	return (double)(first + again) / first;
 }
 
-static double dma(bool unmap, bool whole)
+static double dma(bool unmap, bool whole, unsigned int flags)
 {
 	char *p = populated(HUGE, MADV_HUGEPAGE, 0);
 	uint64_t mapped, unmapped;
 
-	bench(BENCH_RANGE, p, HUGE, 0);
+	bench(BENCH_RANGE, p, HUGE, flags);
+	if (errno) {
+		perror("bench: a range for DMA");
+		exit(1);
+	}
 	bench(BENCH_WALK, p, HUGE, BENCH_WRITE);
 	mapped = try_bench(BENCH_DMA_MAP, p, HUGE, whole);
 	unmapped = mapped ? bench(BENCH_DMA_UNMAP, p, HUGE, whole) : 0;
@@ -313,10 +420,65 @@ static double dma(bool unmap, bool whole)
 	return unmap ? unmapped : mapped;
 }
 
-static double dma_map_pages(void) { return dma(false, false); }
-static double dma_unmap_pages(void) { return dma(true, false); }
-static double dma_map_range(void) { return dma(false, true); }
-static double dma_unmap_range(void) { return dma(true, true); }
+static double dma_map_pages(void) { return dma(false, false, 0); }
+static double dma_unmap_pages(void) { return dma(true, false, 0); }
+static double dma_map_range(void) { return dma(false, true, 0); }
+static double dma_unmap_range(void) { return dma(true, true, 0); }
+static double dma_map_pages_iova(void) { return dma(false, false, BENCH_IOVA); }
+static double dma_unmap_pages_iova(void) { return dma(true, false, BENCH_IOVA); }
+static double dma_map_range_iova(void) { return dma(false, true, BENCH_IOVA); }
+static double dma_unmap_range_iova(void) { return dma(true, true, BENCH_IOVA); }
+
+/* Three threads that map, touch and unmap while one faults page by page. */
+
+static bool churning;
+
+static void *churn(void *unused)
+{
+	(void)unused;
+	while (__atomic_load_n(&churning, __ATOMIC_RELAXED)) {
+		char *p = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (p == MAP_FAILED)
+			break;
+		for (int i = 0; i < 16; i++)
+			p[i * PAGE] = 1;
+		munmap(p, 16 * PAGE);
+	}
+	return NULL;
+}
+
+/* Nanoseconds a page, of two seconds that are spent on faults. */
+static double contention(bool present)
+{
+	char *p = populated(SIZE, MADV_NOHUGEPAGE, 0);
+	uint64_t ns = 0, pages = 0;
+	pthread_t threads[3];
+
+	bench(BENCH_RANGE, p, SIZE, 0);
+	churning = true;
+	for (int i = 0; i < 3; i++)
+		if (pthread_create(&threads[i], NULL, churn, NULL))
+			exit(1);
+	while (ns < 2000000000) {
+		char *part = p + pages * PAGE % SIZE;
+
+		if (!present)
+			madvise(part, 16 * PAGE, MADV_DONTNEED);
+		ns += bench(BENCH_PAGES, part, 16 * PAGE, 0);
+		pages += 16;
+	}
+	__atomic_store_n(&churning, false, __ATOMIC_RELAXED);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	bench(BENCH_DROP, p, SIZE, 0);
+	munmap(p, SIZE);
+	return (double)ns / pages;
+}
+
+static double contention_cold(void) { return contention(false); }
+static double contention_present(void) { return contention(true); }
 
 static const struct {
 	const char *name;
@@ -326,9 +488,16 @@ static const struct {
 	{ "snapshot-4k",		snapshot_4k },
 	{ "snapshot-4k-2m",		snapshot_4k_2m },
 	{ "snapshot-4k-1g",		snapshot_4k_1g },
+	{ "snapshot-4k-100-ranges",	snapshot_100_ranges },
+	{ "snapshot-4k-10000-ranges",	snapshot_10000_ranges },
+	{ "snapshot-4k-100-vmas",	snapshot_100_vmas },
+	{ "snapshot-4k-10000-vmas",	snapshot_10000_vmas },
 	{ "snapshot-64k-folios",	snapshot_64k_folios },
+	{ "snapshot-zone-device",	snapshot_zone_device },
 	{ "fault-4k",			fault_4k },
 	{ "snapshot-pmd",		snapshot_pmd },
+	{ "snapshot-pmd-2m",		snapshot_pmd_2m },
+	{ "snapshot-pmd-1g",		snapshot_pmd_1g },
 	{ "snapshot-hugetlb",		snapshot_hugetlb },
 	{ "fault-pmd",			fault_pmd },
 	{ "snapshot-hole-pmd",		snapshot_hole_pmd },
@@ -338,17 +507,29 @@ static const struct {
 	{ "cold-4k",			cold_4k },
 	{ "cold-thp-bare",		cold_thp_bare },
 	{ "cold-thp",			cold_thp },
+	{ "cold-shmem-4k-bare",		cold_shmem_4k_bare },
+	{ "cold-shmem-4k",		cold_shmem_4k },
+	{ "cold-shmem-thp-bare",	cold_shmem_thp_bare },
+	{ "cold-shmem-thp",		cold_shmem_thp },
 	{ "cold-hugetlb-bare",		cold_hugetlb_bare },
 	{ "cold-hugetlb",		cold_hugetlb },
+	{ "register-1",			register_1 },
 	{ "register-100",		register_100 },
 	{ "register-10000",		register_10000 },
 	{ "register-10000-random",	register_10000_random },
+	{ "register-growth",		register_growth },
 	{ "munmap-10000",		munmap_10000 },
 	{ "converge-1g",		converge_1g },
 	{ "dma-map-pages",		dma_map_pages },
 	{ "dma-unmap-pages",		dma_unmap_pages },
 	{ "dma-map-range",		dma_map_range },
 	{ "dma-unmap-range",		dma_unmap_range },
+	{ "dma-map-pages-iova",		dma_map_pages_iova },
+	{ "dma-unmap-pages-iova",	dma_unmap_pages_iova },
+	{ "dma-map-range-iova",		dma_map_range_iova },
+	{ "dma-unmap-range-iova",	dma_unmap_range_iova },
+	{ "contention-cold",		contention_cold },
+	{ "contention-present",		contention_present },
 };
 
 int main(int argc, char **argv)

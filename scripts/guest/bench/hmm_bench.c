@@ -14,6 +14,7 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/platform_device.h>
 #include <linux/uaccess.h>
@@ -29,12 +30,15 @@ struct bench_range {
 
 struct bench {
 	struct bench_range range;
+	struct device *dev;
 	struct hmm_dma_map map;
 	struct bench_range *many;
 	unsigned long nr_many;
 };
 
+/* One without an IOMMU, and QEMU's edu, which has one if the machine does. */
 static struct platform_device *device;
+static struct pci_dev *edu;
 
 #ifdef TRACKED
 static int range_add(struct bench_range *range, unsigned long start,
@@ -128,6 +132,32 @@ static int walk(struct bench *bench, struct hmm_bench *args)
 	return ret;
 }
 
+/* A part of the range, each page of it by a call of its own. */
+static int pages(struct bench *bench, struct hmm_bench *args)
+{
+	struct hmm_range *range = &bench->range.hmm;
+	const struct hmm_range whole = *range;
+	unsigned long addr = args->addr, end = args->addr + args->size;
+	u64 start;
+	int ret = 0;
+
+	if (addr < whole.start || addr > end || end > whole.end)
+		return -EINVAL;
+	range->default_flags = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE;
+	start = ktime_get_ns();
+	for (; addr != end && !ret; addr += PAGE_SIZE) {
+		range->start = addr;
+		range->end = addr + PAGE_SIZE;
+		range->hmm_pfns = whole.hmm_pfns + ((addr - whole.start) >> PAGE_SHIFT);
+		ret = hmm_range_fault_unlocked_timeout(range, 10 * HZ);
+	}
+	args->ns = ktime_get_ns() - start;
+	range->start = whole.start;
+	range->end = whole.end;
+	range->hmm_pfns = whole.hmm_pfns;
+	return ret;
+}
+
 static int touch(struct hmm_bench *args)
 {
 	struct vm_area_struct *vma;
@@ -195,12 +225,12 @@ static int dma_map(struct bench *bench, struct hmm_bench *args)
 
 	if (!args->arg) {
 		for (unsigned long i = 0; i < nr && !ret; i++)
-			if (hmm_dma_map_pfn(&device->dev, &bench->map, i, &p2pdma) ==
+			if (hmm_dma_map_pfn(bench->dev, &bench->map, i, &p2pdma) ==
 			    DMA_MAPPING_ERROR)
 				ret = -EIO;
 	} else {
 #ifdef DMA_RANGE
-		ret = hmm_dma_map_range(&device->dev, &bench->map,
+		ret = hmm_dma_map_range(bench->dev, &bench->map,
 					&bench->range.hmm, &p2pdma);
 #else
 		ret = -EOPNOTSUPP;
@@ -218,11 +248,11 @@ static int dma_unmap(struct bench *bench, struct hmm_bench *args)
 
 	if (!args->arg) {
 		for (unsigned long i = 0; i < nr; i++)
-			if (!hmm_dma_unmap_pfn(&device->dev, &bench->map, i))
+			if (!hmm_dma_unmap_pfn(bench->dev, &bench->map, i))
 				ret = -EIO;
 	} else {
 #ifdef DMA_RANGE
-		if (!hmm_dma_unmap_range(&device->dev, &bench->map, 0, nr))
+		if (!hmm_dma_unmap_range(bench->dev, &bench->map, 0, nr))
 			ret = -EIO;
 #else
 		ret = -EOPNOTSUPP;
@@ -238,17 +268,24 @@ static int add(struct bench *bench, struct hmm_bench *args)
 
 	if (bench->map.pfn_list)
 		return -EBUSY;
-	ret = hmm_dma_map_alloc(&device->dev, &bench->map, args->size >> PAGE_SHIFT,
+	if (args->arg & BENCH_IOVA && !edu)
+		return -ENODEV;
+	bench->dev = args->arg & BENCH_IOVA ? &edu->dev : &device->dev;
+	ret = hmm_dma_map_alloc(bench->dev, &bench->map, args->size >> PAGE_SHIFT,
 				PAGE_SIZE);
 	if (ret)
 		return ret;
+	if (args->arg & BENCH_IOVA && !dma_use_iova(&bench->map.state)) {
+		hmm_dma_map_free(bench->dev, &bench->map);
+		return -ENODEV;
+	}
 	bench->range = (struct bench_range){ .hmm.hmm_pfns = bench->map.pfn_list };
 #ifdef TRACKED
-	bench->range.hmm.flags = args->arg;
+	bench->range.hmm.flags = args->arg & ~BENCH_IOVA;
 #endif
 	ret = range_add(&bench->range, args->addr, args->addr + args->size);
 	if (ret) {
-		hmm_dma_map_free(&device->dev, &bench->map);
+		hmm_dma_map_free(bench->dev, &bench->map);
 		bench->map = (struct hmm_dma_map){ };
 	}
 	return ret;
@@ -259,7 +296,7 @@ static void drop(struct bench *bench)
 	if (!bench->map.pfn_list)
 		return;
 	range_del(&bench->range);
-	hmm_dma_map_free(&device->dev, &bench->map);
+	hmm_dma_map_free(bench->dev, &bench->map);
 	bench->map = (struct hmm_dma_map){ };
 }
 
@@ -284,6 +321,9 @@ static long bench_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		break;
 	case BENCH_WALK:
 		ret = walk(bench, &args);
+		break;
+	case BENCH_PAGES:
+		ret = pages(bench, &args);
 		break;
 	case BENCH_TOUCH:
 		ret = touch(&args);
@@ -347,9 +387,14 @@ static int __init bench_init(void)
 	if (IS_ERR(device))
 		return PTR_ERR(device);
 	ret = dma_set_mask_and_coherent(&device->dev, DMA_BIT_MASK(64));
+	edu = pci_get_device(0x1234, 0x11e8, NULL);
+	if (edu)
+		ret = ret ?: dma_set_mask_and_coherent(&edu->dev, DMA_BIT_MASK(64));
 	ret = ret ?: misc_register(&misc);
-	if (ret)
+	if (ret) {
+		pci_dev_put(edu);
 		platform_device_unregister(device);
+	}
 	return ret;
 }
 module_init(bench_init);
@@ -357,6 +402,7 @@ module_init(bench_init);
 static void __exit bench_exit(void)
 {
 	misc_deregister(&misc);
+	pci_dev_put(edu);
 	platform_device_unregister(device);
 }
 module_exit(bench_exit);

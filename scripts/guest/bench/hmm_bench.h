@@ -9,9 +9,10 @@
 #include <linux/types.h>
 
 enum hmm_bench_op {
-	BENCH_RANGE,	/* register [addr, addr + size); arg: hmm_range.flags */
+	BENCH_RANGE,	/* register [addr, addr + size); arg: hmm_range.flags, BENCH_IOVA */
 	BENCH_DROP,	/* unregister it */
 	BENCH_WALK,	/* until it is valid; arg: BENCH_SNAPSHOT and so on */
+	BENCH_PAGES,	/* page by page, as a driver's handler of single faults does */
 	BENCH_TOUCH,	/* handle_mm_fault() to write, once each arg bytes */
 	BENCH_MUNMAP,	/* [addr, addr + size) */
 	BENCH_INSERT,	/* size ranges of a page from addr on; arg: random order */
@@ -21,6 +22,9 @@ enum hmm_bench_op {
 };
 
 enum { BENCH_SNAPSHOT, BENCH_READ, BENCH_WRITE };
+
+/* For a device behind the IOMMU. */
+#define BENCH_IOVA	0x80000000
 
 /*
  * @op, @addr, @size, @arg: see above
