@@ -33,7 +33,7 @@ static int hmm_walk_tracked(struct hmm_walk *walk)
 {
 	struct hmm_range *range = walk->range;
 	unsigned long start, end;
-	u64 todo;
+	u64 todo, span;
 	int ret;
 
 	ret = hmm_range_walk_begin(range, walk->fault, &todo);
@@ -42,9 +42,9 @@ static int hmm_walk_tracked(struct hmm_walk *walk)
 
 	hmm_walk_assert_locked(walk);
 	while (todo && !ret) {
-		hmm_range_first_span(range, todo, &start, &end);
+		span = hmm_range_first_span(range, todo, &start, &end);
 		ret = hmm_walk_span(walk, start, end);
-		todo &= ~hmm_range_chunks(range, start, end);
+		todo &= ~span;
 		if (ret)
 			todo |= hmm_range_chunks(range, walk->last, end);
 	}
@@ -233,8 +233,8 @@ static int hmm_range_fault_mmap(struct hmm_range *range, struct mm_struct *mm,
  * @range: as for hmm_range_fault()
  * @timeout: how long to go on, in jiffies; 0 for no limit
  *
- * Waits for invalidations, takes a lock, and faults, until it succeeds, fails
- * for good or the time is up. The time is that of being invalidated: when a
+ * Takes a lock and faults, and waits for the invalidations that are in the way,
+ * until it succeeds, fails for good or the time is up. The time is that of being invalidated: when a
  * fault had to drop the lock, it starts again. A fault under way is not
  * interrupted. With 0 the only limit is a fatal signal.
  *
@@ -269,9 +269,12 @@ int hmm_range_fault_unlocked_timeout(struct hmm_range *range,
 			deadline = jiffies + timeout;
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		ret = hmm_range_await(range, timeout, deadline);
-		if (ret)
-			return ret;
+		/* At first the walk itself tells whether it has to wait. */
+		if (locked || range->notifier) {
+			ret = hmm_range_await(range, timeout, deadline);
+			if (ret)
+				return ret;
+		}
 		if (timeout && time_after(jiffies, deadline))
 			return -EBUSY;
 		if (by_vma) {

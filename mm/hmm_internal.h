@@ -111,8 +111,8 @@ int hmm_walk_span(struct hmm_walk *walk, unsigned long start,
 int hmm_range_wait(struct hmm_range *range, unsigned long timeout);
 int hmm_range_walk_begin(struct hmm_range *range, bool fault, u64 *todo);
 int hmm_range_walk_end(struct hmm_range *range, u64 todo, int err);
-void hmm_range_first_span(const struct hmm_range *range, u64 todo,
-			  unsigned long *start, unsigned long *end);
+u64 hmm_range_first_span(const struct hmm_range *range, u64 todo,
+			 unsigned long *start, unsigned long *end);
 u64 hmm_range_chunks(const struct hmm_range *range, unsigned long start,
 		     unsigned long end);
 

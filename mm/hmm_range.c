@@ -109,10 +109,10 @@ u64 hmm_range_chunks(const struct hmm_range *range, unsigned long start,
 }
 
 /*
- * The addresses of the first run of chunks in @todo, which is not 0, as far as
+ * The first run of chunks in @todo, which is not 0, and its addresses, as far as
  * they lie in the bounds of the walk.
  */
-void hmm_range_first_span(const struct hmm_range *range, u64 todo,
+u64 hmm_range_first_span(const struct hmm_range *range, u64 todo,
 			  unsigned long *start, unsigned long *end)
 {
 	const struct interval_tree_node *node = &range->tracking.node;
@@ -125,6 +125,7 @@ void hmm_range_first_span(const struct hmm_range *range, u64 todo,
 	last = min_t(u64, last, node->last - node->start);
 	*start = max(range->start, node->start + ((unsigned long)first << shift));
 	*end = min(range->end, node->start + (unsigned long)last + 1);
+	return GENMASK_ULL(first + nr - 1, first);
 }
 
 /*
@@ -570,7 +571,6 @@ static void hmm_range_new_call(struct hmm_range *range, bool fault)
 {
 	struct hmm_range_tracking *tracking = &range->tracking;
 
-	tracking->dirty = hmm_range_chunks(range, range->start, range->end);
 	tracking->call.hmm_pfns = range->pfn_flags_mask ? NULL : range->hmm_pfns;
 	tracking->call.start = range->start;
 	tracking->call.end = range->end;
@@ -603,10 +603,11 @@ int hmm_range_walk_begin(struct hmm_range *range, bool fault, u64 *todo)
 	spin_lock(&ranges->lock);
 	ret = hmm_range_readable(ranges, range);
 	if (!ret) {
-		if (!hmm_range_is_retry(range, fault))
+		*todo = hmm_range_chunks(range, range->start, range->end);
+		if (hmm_range_is_retry(range, fault))
+			*todo &= tracking->dirty;
+		else
 			hmm_range_new_call(range, fault);
-		*todo = tracking->dirty &
-			hmm_range_chunks(range, range->start, range->end);
 		tracking->dirty = 0;
 		WRITE_ONCE(tracking->state, HMM_RANGE_WALKING);
 	}

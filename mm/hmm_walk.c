@@ -6,9 +6,10 @@
  * A walk goes through the page tables in address order and stores one entry for
  * each page, as Documentation/mm/hmm.rst ("What a walk reports") lists them. At
  * the first page that is asked for and that the page table does not give, it
- * notes which pages to fault in and leaves the page tables altogether: the
- * fault runs with the lock of the caller and nothing else. Then the walk goes on at the
- * first page that is not stored yet, and sees for itself what the fault did.
+ * notes which pages to fault in and leaves what it has locked or mapped of the
+ * page tables: the fault runs with the lock of the caller and nothing else. Then
+ * the walk goes on at the first page that is not stored yet, and sees for itself
+ * what the fault did.
  *
  * Page table entries are read without their lock, and once each. What is stored
  * may be out of date by the time that it is stored; whoever changes an entry
@@ -746,7 +747,7 @@ static unsigned long hmm_pte_miss_run(const struct hmm_walker *walker,
 
 /*
  * Faults in a page table come in batches, because each look at what they did
- * costs a walk from the top. If the last batch made present what it was to and
+ * costs another walk. If the last batch made present what it was to and
  * no more, the next one may be larger.
  */
 static int hmm_walk_pte_miss(struct hmm_walker *walker,
@@ -818,6 +819,63 @@ static noinline int hmm_walk_ptes(struct hmm_walker *walker,
 	pte_unmap(table);
 	walker->walk->last = addr;
 	return err;
+}
+
+/*
+ * Faults.
+ */
+
+/*
+ * A fault did not simply succeed. If it dropped the lock, the caller has to
+ * know, and the vma may be gone.
+ */
+static int hmm_fault_result(const struct hmm_walk *walk, vm_fault_t fault)
+{
+	int err;
+
+	if (fault & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)) {
+		/* A handler must keep the lock unless it is allowed to. */
+		if (WARN_ON_ONCE(!walk->locked))
+			return -EFAULT;
+		*walk->locked = 0;
+		return fatal_signal_pending(current) ? -EINTR : -EBUSY;
+	}
+	err = vm_fault_to_errno(fault, 0);
+	return WARN_ON_ONCE(!err) ? -EFAULT : err;
+}
+
+/*
+ * Fault in what the walk noted, as a remote access. Then the walk may go on at
+ * @walk->last.
+ */
+static int hmm_walk_fault(struct hmm_walker *walker, struct vm_area_struct *vma)
+{
+	const struct hmm_walk *walk = walker->walk;
+	unsigned int flags = FAULT_FLAG_REMOTE;
+	unsigned long addr;
+	vm_fault_t fault;
+
+	if (walker->fault_write)
+		flags |= FAULT_FLAG_WRITE;
+	if (walk->locked)
+		flags |= FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
+	if (walk->vma)
+		flags |= FAULT_FLAG_VMA_LOCK;
+
+	for (addr = walker->fault_start; addr != walker->fault_end;
+	     addr += PAGE_SIZE) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		fault = handle_mm_fault(vma, addr, flags, NULL);
+		if (unlikely(fault & (VM_FAULT_ERROR | VM_FAULT_RETRY |
+				      VM_FAULT_COMPLETED)))
+			return hmm_fault_result(walk, fault);
+	}
+	if (hmm_walk_invalidated(walk))
+		return -EBUSY;
+	walker->first = walk->last;
+	return 0;
 }
 
 /*
@@ -963,22 +1021,30 @@ static int hmm_walk_pmd(struct hmm_walker *walker, struct vm_area_struct *vma,
 	return hmm_walk_ptes(walker, vma, pmdp, addr, end);
 }
 
+/* The table of PMDs stays in the course of a fault that keeps the lock. */
 static int hmm_walk_pmds(struct hmm_walker *walker, struct vm_area_struct *vma,
 			 pmd_t *pmdp, unsigned long addr, unsigned long end)
 {
 	unsigned long next;
 	int err;
 
-	for (; addr != end; addr = next, pmdp++) {
+	while (addr != end) {
 		err = hmm_walk_plain_pmds(walker, vma, &pmdp, &addr, end);
 		if (err || addr == end)
 			return err;
 		next = pmd_addr_end(addr, end);
-		do {
-			err = hmm_walk_pmd(walker, vma, pmdp, addr, next);
-		} while (err == HMM_WALK_AGAIN);
+		err = hmm_walk_pmd(walker, vma, pmdp, addr, next);
+		if (err == HMM_WALK_FAULT) {
+			err = hmm_walk_fault(walker, vma);
+			next = walker->walk->last;
+		} else if (err == HMM_WALK_AGAIN) {
+			continue;
+		} else {
+			pmdp++;
+		}
 		if (err)
 			return err;
+		addr = next;
 	}
 	return 0;
 }
@@ -1075,58 +1141,6 @@ static const struct mm_walk_ops hmm_walk_vma_ops =
 				HMM_WALK_OPS(PGWALK_VMA_RDLOCK_VERIFY);
 
 /*
- * Faults.
- */
-
-/*
- * A fault did not simply succeed. If it dropped the lock, the caller has to
- * know, and the vma may be gone.
- */
-static int hmm_fault_result(const struct hmm_walk *walk, vm_fault_t fault)
-{
-	int err;
-
-	if (fault & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)) {
-		/* A handler must keep the lock unless it is allowed to. */
-		if (WARN_ON_ONCE(!walk->locked))
-			return -EFAULT;
-		*walk->locked = 0;
-		return fatal_signal_pending(current) ? -EINTR : -EBUSY;
-	}
-	err = vm_fault_to_errno(fault, 0);
-	return WARN_ON_ONCE(!err) ? -EFAULT : err;
-}
-
-/* Fault in what the walk noted, as a remote access. */
-static int hmm_walk_fault(const struct hmm_walker *walker,
-			  struct vm_area_struct *vma)
-{
-	const struct hmm_walk *walk = walker->walk;
-	unsigned int flags = FAULT_FLAG_REMOTE;
-	unsigned long addr;
-	vm_fault_t fault;
-
-	if (walker->fault_write)
-		flags |= FAULT_FLAG_WRITE;
-	if (walk->locked)
-		flags |= FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
-	if (walk->vma)
-		flags |= FAULT_FLAG_VMA_LOCK;
-
-	for (addr = walker->fault_start; addr != walker->fault_end;
-	     addr += PAGE_SIZE) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
-		fault = handle_mm_fault(vma, addr, flags, NULL);
-		if (unlikely(fault & (VM_FAULT_ERROR | VM_FAULT_RETRY |
-				      VM_FAULT_COMPLETED)))
-			return hmm_fault_result(walk, fault);
-	}
-	return 0;
-}
-
-/*
  * Walk what lies in one vma. It stays where it is as long as the lock is held,
  * so a walk that was left for a fault goes on in it.
  */
@@ -1149,10 +1163,35 @@ static int hmm_walk_vma(struct hmm_walker *walker, struct vm_area_struct *vma,
 		err = hmm_walk_fault(walker, vma);
 		if (err)
 			return err;
-		if (hmm_walk_invalidated(walk))
-			return -EBUSY;
-		walker->first = walk->last;
 	}
+}
+
+/* Walk all vmas of the part, and what lies between them. */
+static noinline int hmm_walk_vmas(struct hmm_walker *walker,
+				  unsigned long start, unsigned long end)
+{
+	VMA_ITERATOR(vmi, walker->walk->mm, start);
+	struct vm_area_struct *vma;
+	unsigned long addr = start;
+	int err;
+
+	for_each_vma_range(vmi, vma, end) {
+		if (addr < vma->vm_start) {
+			err = hmm_walk_parts(walker, NULL, addr, vma->vm_start,
+					     HMM_PFN_ERROR, false);
+			if (err)
+				return err;
+			addr = vma->vm_start;
+		}
+		err = hmm_walk_vma(walker, vma, addr, min(end, vma->vm_end));
+		if (err)
+			return err;
+		addr = vma->vm_end;
+	}
+	if (addr < end)
+		return hmm_walk_parts(walker, NULL, addr, end, HMM_PFN_ERROR,
+				      false);
+	return 0;
 }
 
 /**
@@ -1187,10 +1226,6 @@ int hmm_walk_span(struct hmm_walk *walk, unsigned long start,
 		.first	= start,
 		.batch	= 1,
 	};
-	VMA_ITERATOR(vmi, walk->mm, start);
-	struct vm_area_struct *vma;
-	unsigned long addr = start;
-	int err;
 
 	walk->last = start;
 	if (hmm_walk_invalidated(walk))
@@ -1200,21 +1235,5 @@ int hmm_walk_span(struct hmm_walk *walk, unsigned long start,
 	hmm_walker_requests(&walker);
 	if (walk->vma)
 		return hmm_walk_vma(&walker, walk->vma, start, end);
-	for_each_vma_range(vmi, vma, end) {
-		if (addr < vma->vm_start) {
-			err = hmm_walk_parts(&walker, NULL, addr, vma->vm_start,
-					     HMM_PFN_ERROR, false);
-			if (err)
-				return err;
-			addr = vma->vm_start;
-		}
-		err = hmm_walk_vma(&walker, vma, addr, min(end, vma->vm_end));
-		if (err)
-			return err;
-		addr = vma->vm_end;
-	}
-	if (addr < end)
-		return hmm_walk_parts(&walker, NULL, addr, end, HMM_PFN_ERROR,
-				      false);
-	return 0;
+	return hmm_walk_vmas(&walker, start, end);
 }

@@ -151,6 +151,20 @@ static double fault_4k(void)
 				 BENCH_WRITE, 0);
 }
 
+/* Page by page, as a driver's handler of single faults does. */
+static double fault_pages(void)
+{
+	char *p = populated(SIZE, MADV_NOHUGEPAGE, 0);
+	uint64_t ns;
+
+	bench(BENCH_RANGE, p, SIZE, 0);
+	bench(BENCH_PAGES, p, HUGE, 0);
+	ns = bench(BENCH_PAGES, p, HUGE, 0);
+	bench(BENCH_DROP, p, SIZE, 0);
+	munmap(p, SIZE);
+	return (double)ns / (HUGE / PAGE);
+}
+
 static double snapshot_pmd(void)
 {
 	return snapshot_and_free(populated(SIZE, MADV_HUGEPAGE, 0), SIZE,
@@ -495,6 +509,7 @@ static const struct {
 	{ "snapshot-64k-folios",	snapshot_64k_folios },
 	{ "snapshot-zone-device",	snapshot_zone_device },
 	{ "fault-4k",			fault_4k },
+	{ "fault-pages",		fault_pages },
 	{ "snapshot-pmd",		snapshot_pmd },
 	{ "snapshot-pmd-2m",		snapshot_pmd_2m },
 	{ "snapshot-pmd-1g",		snapshot_pmd_1g },

@@ -85,7 +85,7 @@ mutant "the death of the mm is not noted" t7_all_fails_once_the_mm_is_dying \
 mutant "the death of the mm marks nothing" t10_exit_marks_all \
 	'/^void hmm_ranges_release/,/^}/s/hmm_range_mark\(range, /(void)(/'
 mutant "a retry walks everything" t8_retry_walks_the_chunks_that_were_hit \
-	's/if \(!hmm_range_is_retry\(range, fault\)\)/if (true)/'
+	's/if \(hmm_range_is_retry\(range, fault\)\)/if (false)/'
 mutant "the map of dirty chunks is not kept" t8_retry_walks_the_chunks_that_were_hit \
 	'/^static void hmm_range_mark/,/^}/s/dirty \|= .*/dirty |= 0;/'
 mutant "a new call is taken for a retry" t8_a_new_call_walks_everything \
