@@ -8,7 +8,7 @@
 #	SMP	CPUs (2)				MEM	  memory (2G), half on each node
 #	APPEND	words for the kernel's command line	TIMEOUT	  seconds until it is a hang (600)
 #	EXPECT	a report that CMD provokes (splats.awk)	LOG	  name of the logs in out/log
-#	IOMMU=1	a device that can do DMA (QEMU's edu), behind an IOMMU
+#	IOMMU=1	two devices that do DMA (QEMU's edu): one behind an IOMMU, one not
 #
 # The command's output and status have a virtio port each, so neither can be
 # taken for the other, nor for the kernel's log.  A report of trouble in that
@@ -52,7 +52,10 @@ configure_machine()
 	# is a wild access to it.
 	! grep -qx CONFIG_KASAN=y "$out/build/$KERNEL/.config" || cpu+=,la57=off
 	if [ "$IOMMU" != 0 ]; then
-		machine+=(-device intel-iommu -device "edu,dma_mask=0xffffffffffffffff")
+		machine+=(-device intel-iommu -device "edu,bus=pcie.0,dma_mask=0xffffffffffffffff"
+			-device "pxb-pcie,id=bypass,bus_nr=64,bypass_iommu=on"
+			-device "pcie-root-port,id=direct,bus=bypass"
+			-device "edu,bus=direct,dma_mask=0xffffffffffffffff")
 		APPEND="intel_iommu=on ${APPEND:-}"
 	fi
 	half=$(($(numfmt --from=iec "$MEM") / 2 >> 20))M
@@ -63,7 +66,8 @@ configure_machine()
 		-object "memory-backend-ram,id=m1,size=$half"
 		-numa "node,memdev=m0,cpus=0$([ "$SMP" -lt 3 ] || echo "-$((SMP - 2))")"
 		-numa "node,memdev=m1$([ "$SMP" -lt 2 ] || echo ",cpus=$((SMP - 1))")"
-		-drive "file=$work/disk,format=raw,if=virtio,cache=unsafe"
+		-drive "file=$work/disk,format=raw,if=none,id=disk,cache=unsafe"
+		-device "virtio-blk-pci,drive=disk,bus=pcie.0"
 		-kernel "$image" -initrd "$work/initramfs"
 		-append "console=ttyS0 panic=-1 printk.devkmsg=on ${APPEND:-}")
 }
@@ -81,7 +85,7 @@ run_command()
 
 	: >"$output"
 	timeout -k 5 "$TIMEOUT" qemu-system-x86_64 "${machine[@]}" \
-		-serial "file:$console" -device virtio-serial-pci \
+		-serial "file:$console" -device virtio-serial-pci,bus=pcie.0 \
 		-chardev "file,id=output,path=$output" \
 		-device virtserialport,chardev=output,name=output \
 		-chardev "file,id=status,path=$work/status" \

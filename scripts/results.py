@@ -29,7 +29,7 @@ from kunit_printer import null_printer                  # noqa: E402
 BAD_RUN = 124
 
 # Suites of the series' own tests: what fails in them on the base is mended.
-OURS = ("kunit", "own-debug")
+OURS = ("kunit", "dma", "own-debug")
 
 # A test that failed or died, but in none of the tests below it that were run
 AS_A_WHOLE = " (as a whole)"

@@ -110,11 +110,16 @@ run_kunit()
 suite_kunit()
 {
 	if [ "$debug" = debug ]; then
-		run_kunit 900 kunit
+		run_kunit 900 'kunit -x hmm_dma_edu'
 	else
 		run_kunit 900 'kunit -x gup_fatal'
 	fi
 }
+
+# An IOMMU and devices that do DMA are for these tests alone: the IOMMU that
+# other tests play does not go with one that the machine has.
+suite_dma() { IOMMU=1 run_kunit 200 'kunit hmm_dma_edu'; }
+
 suite_kunit_fatal() { run_kunit 400 kunit "kunit.filter_glob=gup_fatal.$1" oops=panic sysctl.kernel.hung_task_panic=1; }
 
 suite_detectors()
