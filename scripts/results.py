@@ -89,7 +89,7 @@ def judge(suite, log, run_status):
         wanted = expected.get(name)
         if status == "pass":
             yield "pass", name
-        elif status == "skip" == wanted:
+        elif status == "skip" and wanted in ("skip", "rare"):
             yield "skip", name
         elif status == "fail" and wanted in ("fail", "flaky"):
             yield "expected", name
@@ -98,7 +98,7 @@ def judge(suite, log, run_status):
         else:
             yield "fail", name
     for name in expected.keys() - found.keys():
-        if not any(other.startswith(name + "/") for other in found):
+        if expected[name] != "rare" and not any(other.startswith(name + "/") for other in found):
             yield "fail", name + " (did not run)"
     if run_status >= BAD_RUN:
         yield "fail", "(the run: a report in the kernel's log, a hang or a crash)"
@@ -110,8 +110,13 @@ def main(args):
     if args[0] == "--list":
         suite, log = args[1:]
         known = expectations(suite)
+        for name, kind in known.items():
+            if kind == "rare":
+                print(suite, kind, name, sep="\t")
         for name, status in parse(log).items():
             name = name.removesuffix(AS_A_WHOLE)
+            if known.get(name) == "rare":
+                continue
             if known.get(name) in ("flaky", "settled"):
                 print(suite, known[name], name, sep="\t")
             elif status == "fail" and (suite in OURS or known.get(name) == "mended"):
