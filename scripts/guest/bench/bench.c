@@ -443,6 +443,32 @@ static double dma_unmap_pages_iova(void) { return dma(true, false, BENCH_IOVA); 
 static double dma_map_range_iova(void) { return dma(false, true, BENCH_IOVA); }
 static double dma_unmap_range_iova(void) { return dma(true, true, BENCH_IOVA); }
 
+static uint64_t gup_least(char *p, size_t size, bool pin)
+{
+	uint64_t ns, least = UINT64_MAX;
+
+	for (int i = 0; i < REPEAT; i++) {
+		ns = bench(BENCH_GUP, p, size, pin);
+		least = ns < least ? ns : least;
+	}
+	return least;
+}
+
+/* What a page takes, without what a call does: the difference of two sizes. */
+static double gup_fast(int advice, bool pin)
+{
+	char *p = populated(SIZE, advice, 0);
+	uint64_t ns = gup_least(p, SIZE, pin) - gup_least(p, HUGE, pin);
+
+	munmap(p, SIZE);
+	return (double)ns / ((SIZE - HUGE) / PAGE);
+}
+
+static double gup_fast_4k(void) { return gup_fast(MADV_NOHUGEPAGE, false); }
+static double gup_fast_thp(void) { return gup_fast(MADV_HUGEPAGE, false); }
+static double pin_fast_4k(void) { return gup_fast(MADV_NOHUGEPAGE, true); }
+static double pin_fast_thp(void) { return gup_fast(MADV_HUGEPAGE, true); }
+
 /* Three threads that map, touch and unmap while one faults page by page. */
 
 static bool churning;
@@ -543,6 +569,10 @@ static const struct {
 	{ "dma-unmap-pages-iova",	dma_unmap_pages_iova },
 	{ "dma-map-range-iova",		dma_map_range_iova },
 	{ "dma-unmap-range-iova",	dma_unmap_range_iova },
+	{ "gup-fast-4k",		gup_fast_4k },
+	{ "gup-fast-thp",		gup_fast_thp },
+	{ "pin-fast-4k",		pin_fast_4k },
+	{ "pin-fast-thp",		pin_fast_thp },
 	{ "contention-cold",		contention_cold },
 	{ "contention-present",		contention_present },
 };

@@ -262,6 +262,27 @@ static int dma_unmap(struct bench *bench, struct hmm_bench *args)
 	return ret;
 }
 
+static int gup(struct hmm_bench *args)
+{
+	int nr = args->size >> PAGE_SHIFT, got;
+	struct page **pages = kvcalloc(nr, sizeof(*pages), GFP_KERNEL);
+	u64 start = ktime_get_ns();
+
+	if (!pages)
+		return -ENOMEM;
+	if (args->arg)
+		got = pin_user_pages_fast(args->addr, nr, FOLL_WRITE, pages);
+	else
+		got = get_user_pages_fast(args->addr, nr, FOLL_WRITE, pages);
+	args->ns = ktime_get_ns() - start;
+	if (args->arg && got > 0)
+		unpin_user_pages(pages, got);
+	for (int i = 0; !args->arg && i < got; i++)
+		put_page(pages[i]);
+	kvfree(pages);
+	return got == nr ? 0 : -EFAULT;
+}
+
 static int add(struct bench *bench, struct hmm_bench *args)
 {
 	int ret;
@@ -344,6 +365,9 @@ static long bench_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		break;
 	case BENCH_DMA_UNMAP:
 		ret = dma_unmap(bench, &args);
+		break;
+	case BENCH_GUP:
+		ret = gup(&args);
 		break;
 	default:
 		ret = -EINVAL;

@@ -19,6 +19,7 @@ enum hmm_bench_op {
 	BENCH_REMOVE,	/* in the same order */
 	BENCH_DMA_MAP,	/* the range; arg: page by page (0), or as a whole */
 	BENCH_DMA_UNMAP,
+	BENCH_GUP,	/* get_user_pages_fast(), or pin_user_pages_fast() if arg */
 };
 
 enum { BENCH_SNAPSHOT, BENCH_READ, BENCH_WRITE };
