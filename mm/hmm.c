@@ -234,9 +234,9 @@ static int hmm_range_fault_mmap(struct hmm_range *range, struct mm_struct *mm,
  * @timeout: how long to go on, in jiffies; 0 for no limit
  *
  * Takes a lock and faults, and waits for the invalidations that are in the way,
- * until it succeeds, fails for good or the time is up. The time is that of being invalidated: when a
- * fault had to drop the lock, it starts again. A fault under way is not
- * interrupted. With 0 the only limit is a fatal signal.
+ * until it succeeds, fails for good or the time is up. The time is that of being
+ * invalidated: when a fault had to drop the lock, it starts again. A fault under
+ * way is not interrupted. With 0 the only limit is a fatal signal.
  *
  * The lock is that of the vma if a tracked range lies in one, and else, or when
  * a fault cannot be had so, the mmap lock for read. See "Under the lock of a

@@ -113,7 +113,7 @@ u64 hmm_range_chunks(const struct hmm_range *range, unsigned long start,
  * they lie in the bounds of the walk.
  */
 u64 hmm_range_first_span(const struct hmm_range *range, u64 todo,
-			  unsigned long *start, unsigned long *end)
+			 unsigned long *start, unsigned long *end)
 {
 	const struct interval_tree_node *node = &range->tracking.node;
 	unsigned int shift = hmm_range_chunk_shift(range);
