@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-# Plot what make bench measured: how much of the instructions of stock is left.
+# Plot what make bench measured: how much of what stock takes is left.
 set terminal svg size 900,500 noenhanced
 set output dir."/bench.svg"
-set title "Instructions, in parts of what stock takes"
+set title "What a case takes, in parts of what the base takes"
 set style data histograms
 set style fill solid 0.6
 set yrange [0:*]
