@@ -332,8 +332,8 @@ static int hmm_ranges_record(struct mm_struct *mm)
  * hmm_range_unregister(), whatever becomes of the address space; until then it
  * pins @mm as mmgrab() does.
  *
- * Context: May sleep. The caller holds neither the mmap lock of @mm nor a lock
- * that an invalidation may take. Only the first registration in an mm takes the
+ * Context: May sleep. The caller holds a reference to @mm, as by mmgrab(), and
+ * neither its mmap lock nor a lock that an invalidation may take. Only the first registration in an mm takes the
  * mmap lock, for write, and all the locks of the mm; later ones take a spinlock
  * and never wait for an invalidation.
  *
