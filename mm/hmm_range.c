@@ -333,9 +333,9 @@ static int hmm_ranges_record(struct mm_struct *mm)
  * pins @mm as mmgrab() does.
  *
  * Context: May sleep. The caller holds a reference to @mm, as by mmgrab(), and
- * neither its mmap lock nor a lock that an invalidation may take. Only the first registration in an mm takes the
- * mmap lock, for write, and all the locks of the mm; later ones take a spinlock
- * and never wait for an invalidation.
+ * neither its mmap lock nor a lock that an invalidation may take. Only the first
+ * registration in an mm takes the mmap lock, for write, and all the locks of the
+ * mm; later ones take a spinlock and never wait for an invalidation.
  *
  * Return: 0, or
  *

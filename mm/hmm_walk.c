@@ -513,12 +513,15 @@ static __always_inline bool hmm_store_pte_block(const struct hmm_leaf_run *run,
 	int k;
 
 	unrolled_full
-	for (k = 0; k < HMM_PTES; k++) {
+	for (k = 0; k < HMM_PTES; k++)
 		new[k] = hmm_run_leaf(run, hmm_pte_bits(ptep + k), 0);
+	unrolled_full
+	for (k = 0; k < HMM_PTES; k++)
 		if (unlikely(new[k] > hmm_run_last(run, 0)))
 			return false;
+	unrolled_full
+	for (k = 0; k < HMM_PTES; k++)
 		new[k] |= run->flags;
-	}
 	unrolled_full
 	for (k = 0; k < HMM_PTES; k++)
 		same = same && hmm_peek(&entries[k]) == new[k];

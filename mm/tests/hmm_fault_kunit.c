@@ -89,6 +89,24 @@ static struct fault_test *fault_start(struct kunit *test, unsigned long addr,
 	return t;
 }
 
+/* The same with what @install installs; skips the test if it cannot. */
+static struct fault_test *
+fault_start_installed(struct kunit *test, unsigned long npages,
+		      int (*install)(struct walk_env *env))
+{
+	struct fault_test *t = fault_create(test, WALK_BASE, npages);
+	const char *why;
+
+	if (install(t->env)) {
+		why = t->env->why;
+		walk_env_destroy(t->env);
+		KUNIT_ASSERT_NOT_NULL(test, why);
+		kunit_skip(test, "%s", why);
+	}
+	fault_add_range(t);
+	return t;
+}
+
 static void fault_end(struct fault_test *t)
 {
 	walk_range_del(&t->wr);
@@ -276,19 +294,9 @@ static void fault_once_per_leaf(struct kunit *test,
 				int (*install)(struct walk_env *env),
 				unsigned int npages, unsigned int leaves)
 {
-	struct fault_test *t = fault_create(test, WALK_BASE, npages);
+	struct fault_test *t = fault_start_installed(test, npages, install);
 	unsigned long before;
-	int err;
 
-	err = install(t->env);
-	if (err) {
-		const char *why = t->env->why;
-
-		walk_env_destroy(t->env);
-		KUNIT_ASSERT_NOT_NULL(test, why);
-		kunit_skip(test, "%s", why);
-	}
-	fault_add_range(t);
 	fault_ask_all(t, WALK_WRITE);
 	before = fault_taken();
 	KUNIT_EXPECT_EQ(test, fault_walk(t, true), 0);
@@ -520,6 +528,24 @@ static void fault_lock_dropped_unlocked(struct kunit *test)
 	fault_end(t);
 }
 
+/* ->migrate_to_ram() is promised the mmap lock, whatever lock the walk took. */
+static void fault_migrates_unlocked(struct kunit *test)
+{
+	struct fault_test *t = fault_start_installed(test, 4,
+						     walk_install_device_foreign);
+
+	fault_ask_all(t, WALK_WRITE);
+	KUNIT_EXPECT_EQ(test,
+			hmm_range_fault_unlocked_timeout(&t->wr.range, 0), 0);
+	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&t->env->mm->mmap_lock));
+	KUNIT_EXPECT_TRUE(test, walk_range_valid(&t->wr));
+	KUNIT_EXPECT_EQ(test, t->env->nr_migrations, 4);
+	KUNIT_EXPECT_FALSE(test, t->env->fault_flags & FAULT_FLAG_VMA_LOCK);
+	for (int i = 0; i < 4; i++)
+		KUNIT_EXPECT_TRUE(test, t->pfns[i] & HMM_PFN_WRITE);
+	fault_end(t);
+}
+
 static void fault_killed_unlocked(struct kunit *test)
 {
 	struct fault_test *t = fault_start(test, WALK_BASE, 4);
@@ -673,6 +699,7 @@ static struct kunit_case fault_cases[] = {
 	KUNIT_CASE_PARAM(fault_others_invalidated, fault_params),
 	KUNIT_CASE_PARAM(fault_lock_kept, fault_params),
 	KUNIT_CASE_PARAM(fault_lock_dropped_unlocked, fault_params),
+	KUNIT_CASE_PARAM(fault_migrates_unlocked, fault_params),
 	KUNIT_CASE_PARAM(fault_killed_unlocked, fault_params),
 	KUNIT_CASE_PARAM(fault_timeout, fault_params),
 #if WALK_HAVE_TRACKED

@@ -262,6 +262,7 @@ static vm_fault_t walk_migrate_to_ram(struct vm_fault *vmf)
 	unsigned long addr = ALIGN_DOWN(vmf->address, size);
 	struct mmu_notifier_range range;
 
+	mmap_assert_locked(env->mm);
 	env->nr_migrations++;
 	env->fault_flags |= vmf->flags;
 	mmu_notifier_range_init_owner(&range, MMU_NOTIFY_MIGRATE, 0, env->mm,
