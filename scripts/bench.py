@@ -59,6 +59,18 @@ def compare(bounds, values, wanted):
                "bound": bound, "good": good}
 
 
+def spread(row, values):
+    """Return how far the runs of a case lie apart, None if there is only one."""
+    kernel, name = row["against"].split(":")
+    sides = {kernel: values[kernel].get(name, []),
+             "the series": values["release"].get(row["case"], [])}
+    if max(map(len, sides.values())) < 2:
+        return None
+    return "; ".join(f"{side} {min(runs):.0f} to {max(runs):.0f}"
+                     f" in {len(runs)} runs"
+                     for side, runs in sides.items() if runs)
+
+
 def number(value, digits):
     """Return a number as text, or a dash for what was not measured."""
     return "-" if value is None else f"{value:.{digits}f}"
@@ -78,6 +90,10 @@ def main(bounds, directory, *wanted):
               f" {number(row['other'], 2):>10} {number(row['value'], 2):>10}"
               f" {row['rule']:>5} {number(row['result'], 3):>8}"
               f" {row['bound']:>6} {mark}")
+    for row in rows:
+        apart = spread(row, values)
+        if apart:
+            print(f"{row['case']}: medians; {apart}")
     (directory / "bench.json").write_text(
         json.dumps({"measured": values, "compared": rows}, indent=1) + "\n")
     (directory / "bench.dat").write_text("".join(
