@@ -15,7 +15,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "hmm_internal.h"
+#include "hmm_array.h"
 
 /* How an entry is mapped: what hmm_dma_map.mapped holds. */
 enum hmm_dma_kind {

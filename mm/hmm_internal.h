@@ -5,13 +5,11 @@
 #ifndef MM_HMM_INTERNAL_H
 #define MM_HMM_INTERNAL_H
 
-#include <linux/compiler.h>
 #include <linux/hmm.h>
 #include <linux/list.h>
 #include <linux/mmu_notifier.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
-#include <linux/unroll.h>
 #include <linux/wait.h>
 
 #ifdef CONFIG_HMM_MIRROR
@@ -48,39 +46,6 @@ void hmm_ranges_release(struct hmm_ranges *ranges);
 /* mm/hmm_range.c calls these in mm/mmu_notifier.c. */
 struct hmm_ranges *mmu_notifier_hmm_ranges(struct mm_struct *mm);
 int mmu_notifier_track_ranges(struct mm_struct *mm);
-
-/*
- * The bits of an entry that a walk carries from input to output. Who writes them
- * and when stands in include/linux/hmm-dma.h under "sticky bits".
- */
-#define HMM_PFN_STICKY	(HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA | \
-			 HMM_PFN_P2PDMA_BUS)
-
-/* How many entries of an array are looked at or written at once. */
-#define HMM_BLOCK	64
-
-/*
- * Look at an entry without caring whether somebody changes its sticky bits at
- * the moment. Plain, so that it can be the operand of a comparison.
- */
-static __always_inline unsigned long hmm_peek(const unsigned long *entry)
-{
-	/* Only hmm_dma_{map,unmap}_*() write it now. */
-	return data_race(*entry);
-}
-
-/* All bits that are set in a block. */
-static __always_inline unsigned long
-hmm_block_bits(const unsigned long *entries)
-{
-	unsigned long bits = 0;
-	int i;
-
-	unrolled_full
-	for (i = 0; i < HMM_BLOCK; i++)
-		bits |= hmm_peek(&entries[i]);
-	return bits;
-}
 
 /*
  * One walk of a range, from mm/hmm.c to mm/hmm_walk.c.

@@ -16,7 +16,7 @@ drivers)	paths=(Kconfig include patches series) ;;
 # Programs that no device takes part in: of HMM they reach the notifiers only.
 mm-debug)	paths=(Kconfig include patches series mm/hmm_range.c mm/hmm_internal.h) ;;
 # One file of the series is on trial.
-dma)		paths=(Kconfig include patches series mm/hmm_dma.c mm/hmm_internal.h mm/tests/hmm_dma_edu_kunit.c) ;;
+dma)		paths=(Kconfig include patches series mm/hmm_dma.c mm/hmm_array.h mm/tests/hmm_dma_edu_kunit.c) ;;
 *)		exit 0 ;;
 esac
 
