@@ -54,6 +54,10 @@ for n in 1 2 3 4 5; do
 done
 # shellcheck disable=SC2086 # CASES is a list of words
 "$root/scripts/bench.py" "$root/configs/bounds" "$dir" ${CASES:-} || status=$?
-gnuplot -e "dir='$dir'" "$root/scripts/bench.gnuplot"
-say "The numbers are in $dir/bench.json, the plot in $dir/bench.svg."
+say "The numbers are in $dir/bench.json."
+# Only what is compared by a ratio is plotted.
+if [ -s "$dir/bench.dat" ]; then
+	gnuplot -e "dir='$dir'" "$root/scripts/bench.gnuplot"
+	say "The plot is in $dir/bench.svg."
+fi
 exit "${status:-0}"
