@@ -63,7 +63,6 @@
 #include <linux/hmm.h>
 #include <linux/interval_tree.h>
 #include <linux/jiffies.h>
-#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/oom.h>
@@ -81,15 +80,13 @@ static struct hmm_ranges *hmm_range_ranges(const struct hmm_range *range)
 	return mmu_notifier_hmm_ranges(range->tracking.mm);
 }
 
+/* The least that leaves no more chunks than there are bits, or one a page. */
 static unsigned int hmm_range_chunk_shift(const struct hmm_range *range)
 {
 	const struct interval_tree_node *node = &range->tracking.node;
-	unsigned long pages = ((node->last - node->start) >> PAGE_SHIFT) + 1;
-	unsigned int order = order_base_2(pages);
 
-	if (order <= HMM_RANGE_CHUNK_BITS)
-		return PAGE_SHIFT;
-	return PAGE_SHIFT + order - HMM_RANGE_CHUNK_BITS;
+	return max(fls_long(node->last - node->start) - HMM_RANGE_CHUNK_BITS,
+		   PAGE_SHIFT);
 }
 
 /* The chunks of @range that [@start, @end) touches; none if it is empty. */
@@ -117,15 +114,15 @@ u64 hmm_range_first_span(const struct hmm_range *range, u64 todo,
 {
 	const struct interval_tree_node *node = &range->tracking.node;
 	unsigned int shift = hmm_range_chunk_shift(range);
-	unsigned int first = __ffs64(todo);
-	u64 rest = ~(todo >> first);
-	unsigned int nr = rest ? __ffs64(rest) : BITS_PER_TYPE(todo);
-	u64 last = ((u64)(first + nr) << shift) - 1;
+	/* The carry of the sum runs through the first run, to the bit behind. */
+	u64 span = todo & ~(todo + (todo & -todo));
+	u64 first = (u64)__ffs64(span) << shift;
+	u64 last = ((u64)fls64(span) << shift) - 1;
 
 	last = min_t(u64, last, node->last - node->start);
-	*start = max(range->start, node->start + ((unsigned long)first << shift));
+	*start = max(range->start, node->start + (unsigned long)first);
 	*end = min(range->end, node->start + (unsigned long)last + 1);
-	return GENMASK_ULL(first + nr - 1, first);
+	return span;
 }
 
 /*

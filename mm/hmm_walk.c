@@ -27,7 +27,6 @@
 #include <linux/leafops.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
-#include <linux/pagewalk.h>
 #include <linux/sched/signal.h>
 #include <linux/secretmem.h>
 #include <linux/unroll.h>
@@ -37,8 +36,8 @@
 #include "internal.h"
 
 /*
- * What a callback returns to leave the walk for a fault, and one for a page
- * table when that is gone.
+ * What a level returns to leave the page table for a fault, and one for a table
+ * of PTEs that is gone.
  */
 #define HMM_WALK_FAULT	1
 #define HMM_WALK_AGAIN	2
@@ -780,13 +779,6 @@ static int hmm_walk_fault(struct hmm_walker *walker, struct vm_area_struct *vma)
  * Above the PTEs.
  */
 
-static int hmm_walk_hole(unsigned long addr, unsigned long end, int depth,
-			 struct mm_walk *mm_walk)
-{
-	return hmm_walk_parts(mm_walk->private, mm_walk->vma, addr, end, 0,
-			      false);
-}
-
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 /* As for a PTE: is it plain that there is a page? */
 static bool hmm_pmd_is_plain(pmd_t pmd)
@@ -969,18 +961,12 @@ static int hmm_walk_huge_pud(struct hmm_walker *walker,
 }
 #endif /* CONFIG_HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD */
 
-/*
- * All that is below a PUD is walked from here. A table of PMDs stays as long as
- * the lock is held, so it is enough that the entry is one when it is read.
- */
-static int hmm_walk_pud(pud_t *pudp, unsigned long addr, unsigned long end,
-			struct mm_walk *mm_walk)
+/* A table of PMDs stays, so it is enough that the entry is one when read. */
+static int hmm_walk_pud(struct hmm_walker *walker, struct vm_area_struct *vma,
+			pud_t *pudp, unsigned long addr, unsigned long end)
 {
-	struct hmm_walker *walker = mm_walk->private;
-	struct vm_area_struct *vma = mm_walk->vma;
 	const pud_t pud = pudp_get(pudp);
 
-	mm_walk->action = ACTION_CONTINUE;
 	if (pud_none(pud))
 		return hmm_walk_parts(walker, vma, addr, end, 0, false);
 	if (pud_trans_huge(pud))
@@ -991,77 +977,125 @@ static int hmm_walk_pud(pud_t *pudp, unsigned long addr, unsigned long end,
 	return hmm_walk_pmds(walker, vma, pmd_offset(pudp, addr), addr, end);
 }
 
-#ifdef CONFIG_HUGETLB_PAGE
-static unsigned long hmm_hugetlb(const struct vm_area_struct *vma,
-				 unsigned int order, pte_t pte)
+/* The PUD of an address; NULL if there is no table of them. */
+static pud_t *hmm_find_pud(struct mm_struct *mm, unsigned long addr)
 {
+	pgd_t *pgdp = pgd_offset(mm, addr);
+	p4d_t *p4dp;
+
+	if (pgd_none_or_clear_bad(pgdp))
+		return NULL;
+	p4dp = p4d_offset(pgdp, addr);
+	if (p4d_none_or_clear_bad(p4dp))
+		return NULL;
+	return pud_offset(p4dp, addr);
+}
+
+static int hmm_walk_puds(struct hmm_walker *walker, struct vm_area_struct *vma,
+			 unsigned long addr, unsigned long end)
+{
+	unsigned long next;
+	pud_t *pudp;
+	int err;
+
+	for (; addr != end; addr = next) {
+		next = pud_addr_end(addr, end);
+		pudp = hmm_find_pud(vma->vm_mm, addr);
+		if (pudp)
+			err = hmm_walk_pud(walker, vma, pudp, addr, next);
+		else
+			err = hmm_walk_parts(walker, vma, addr, next, 0, false);
+		if (err == HMM_WALK_FAULT) {
+			err = hmm_walk_fault(walker, vma);
+			next = walker->walk->last;
+		}
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+#ifdef CONFIG_HUGETLB_PAGE
+static unsigned long hmm_hugetlb(struct vm_area_struct *vma,
+				 unsigned long addr, pte_t *ptep)
+{
+	struct hstate *h = hstate_vma(vma);
+	spinlock_t *ptl = huge_pte_lock(h, vma->vm_mm, ptep);
+	const pte_t pte = huge_ptep_get(vma->vm_mm, addr, ptep);
+
+	spin_unlock(ptl);
 	if (huge_pte_none(pte))
 		return 0;
 	if (!pte_present(pte))
 		return hmm_softleaf(softleaf_from_pte(pte));
 	if (pte_protnone(pte))
 		return 0;
-	return pte_pfn(pte) | hmm_page_flags(vma, huge_pte_write(pte), order);
+	return pte_pfn(pte) | hmm_page_flags(vma, huge_pte_write(pte),
+					     huge_page_order(h));
 }
 
-/* Called with the vma lock of hugetlb held, which keeps the page table. */
-static int hmm_walk_hugetlb(pte_t *ptep, unsigned long hmask,
-			    unsigned long addr, unsigned long end,
-			    struct mm_walk *mm_walk)
+/* The lock of hugetlb for the vma keeps the page table, and ends before a fault. */
+static int hmm_walk_hugetlb(struct hmm_walker *walker,
+			    struct vm_area_struct *vma, unsigned long addr,
+			    unsigned long end)
 {
-	struct vm_area_struct *vma = mm_walk->vma;
 	struct hstate *h = hstate_vma(vma);
-	spinlock_t *ptl = huge_pte_lock(h, mm_walk->mm, ptep);
-	unsigned long new;
-	pte_t pte;
+	unsigned long base, next, new;
+	pte_t *ptep;
+	int err = 0;
 
-	pte = huge_ptep_get(mm_walk->mm, addr & hmask, ptep);
-	spin_unlock(ptl);
-
-	new = hmm_hugetlb(vma, huge_page_order(h), pte);
-	if (new & HMM_PFN_VALID)
-		new += (addr & ~hmask) >> PAGE_SHIFT;
-	return hmm_walk_parts(mm_walk->private, vma, addr, end, new, false);
-}
-#else
-#define hmm_walk_hugetlb	NULL
-#endif /* CONFIG_HUGETLB_PAGE */
-
-#define HMM_WALK_OPS(lock) {				\
-	.pud_entry	= hmm_walk_pud,			\
-	.pte_hole	= hmm_walk_hole,		\
-	.hugetlb_entry	= hmm_walk_hugetlb,		\
-	.walk_lock	= lock,				\
+	hugetlb_vma_lock_read(vma);
+	for (; addr != end && !err; addr = next) {
+		base = addr & huge_page_mask(h);
+		next = min(base + huge_page_size(h), end);
+		ptep = hugetlb_walk(vma, base, huge_page_size(h));
+		new = ptep ? hmm_hugetlb(vma, base, ptep) : 0;
+		if (new & HMM_PFN_VALID)
+			new += (addr - base) >> PAGE_SHIFT;
+		err = hmm_walk_parts(walker, vma, addr, next, new, false);
+	}
+	hugetlb_vma_unlock_read(vma);
+	return err;
 }
 
-static const struct mm_walk_ops hmm_walk_ops = HMM_WALK_OPS(PGWALK_RDLOCK);
-static const struct mm_walk_ops hmm_walk_vma_ops =
-				HMM_WALK_OPS(PGWALK_VMA_RDLOCK_VERIFY);
-
-/*
- * Walk what lies in one vma. It stays where it is as long as the lock is held,
- * so a walk that was left for a fault goes on in it.
- */
-static int hmm_walk_vma(struct hmm_walker *walker, struct vm_area_struct *vma,
-			unsigned long start, unsigned long end)
+static int hmm_walk_hugetlb_vma(struct hmm_walker *walker,
+				struct vm_area_struct *vma,
+				unsigned long start, unsigned long end)
 {
-	struct hmm_walk *walk = walker->walk;
-	const struct mm_walk_ops *ops = walk->vma ? &hmm_walk_vma_ops :
-						    &hmm_walk_ops;
 	int err;
 
-	if (hmm_vma_refuses(vma))
-		return hmm_walk_parts(walker, vma, start, end, HMM_PFN_ERROR,
-				      false);
-	walk->last = start;
 	for (;;) {
-		err = walk_page_range_vma(vma, walk->last, end, ops, walker);
+		err = hmm_walk_hugetlb(walker, vma, start, end);
 		if (err != HMM_WALK_FAULT)
 			return err;
 		err = hmm_walk_fault(walker, vma);
 		if (err)
 			return err;
+		start = walker->walk->last;
 	}
+}
+#else
+static int hmm_walk_hugetlb_vma(struct hmm_walker *walker,
+				struct vm_area_struct *vma,
+				unsigned long start, unsigned long end)
+{
+	return -EFAULT;
+}
+#endif /* CONFIG_HUGETLB_PAGE */
+
+/*
+ * Walk what lies in one vma. It stays where it is as long as the lock is held,
+ * so after a fault that keeps the lock the walk goes on in it.
+ */
+static int hmm_walk_vma(struct hmm_walker *walker, struct vm_area_struct *vma,
+			unsigned long start, unsigned long end)
+{
+	if (hmm_vma_refuses(vma))
+		return hmm_walk_parts(walker, vma, start, end, HMM_PFN_ERROR,
+				      false);
+	if (is_vm_hugetlb_page(vma))
+		return hmm_walk_hugetlb_vma(walker, vma, start, end);
+	return hmm_walk_puds(walker, vma, start, end);
 }
 
 /* Walk all vmas of the part, and what lies between them. */
