@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The fixture of the tests of tracked ranges: the device of lib/test_hmm_range.c
+ * and memory of one page in each of the parts that a range is divided into.
+ */
+#ifndef _SELFTESTS_MM_HMM_RANGE_FIXTURE_H
+#define _SELFTESTS_MM_HMM_RANGE_FIXTURE_H
+
+#include "hmm_range_test.h"
+
+FIXTURE(range) {
+	int		fd;
+	size_t		page;
+	size_t		size;
+	char		*map;
+};
+
+/* Which callback of the device listens beside the tracking. */
+FIXTURE_VARIANT(range) {
+	unsigned int	notifier;
+};
+
+FIXTURE_VARIANT_ADD(range, plain) {
+	.notifier = HMM_RANGE_DEV_NOTIFIER_PLAIN,
+};
+
+FIXTURE_VARIANT_ADD(range, interval) {
+	.notifier = HMM_RANGE_DEV_NOTIFIER_INTERVAL,
+};
+
+FIXTURE_SETUP(range)
+{
+	self->fd = dev_open();
+	if (self->fd == -ENOENT || self->fd == -EACCES)
+		SKIP(return, "no /dev/hmm_range");
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, dev_config(self->fd, variant->notifier, false));
+	self->page = sysconf(_SC_PAGESIZE);
+	self->size = NR_PAGES * self->page;
+	self->map = map_pages(self->size);
+	ASSERT_NE(NULL, self->map);
+	ASSERT_EQ(0, madvise(self->map, self->size, MADV_NOHUGEPAGE));
+	memset(self->map, 1, self->size);
+}
+
+FIXTURE_TEARDOWN(range)
+{
+	if (self->fd < 0)
+		return;
+	EXPECT_EQ(0, dev_release(self->fd, 0));
+	/* Whatever the test did: marking comes before callbacks. */
+	EXPECT_EQ(0, dev_stat(self->fd, HMM_RANGE_DEV_STAT_UNMARKED));
+	EXPECT_EQ(0, close(self->fd));
+}
+
+#endif /* _SELFTESTS_MM_HMM_RANGE_FIXTURE_H */
