@@ -8,7 +8,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-suites=(hmm-release mm-debug hmm-debug drivers configs detectors own-debug kunit dma harness lint)
+suites=(hmm-release mm-debug hmm-debug drivers configs detectors own-debug lint kunit dma harness)
 passed=$out/passed		# SUITE: the digest of its inputs when it passed last
 
 # STOCK=1: on the kernels without the series, for baseline.sh
