@@ -11,12 +11,13 @@
  * the walk goes on at the first page that is not stored yet, and sees for itself
  * what the fault did.
  *
- * Page table entries are read without their lock, and once each. What is stored
- * may be out of date by the time that it is stored; whoever changes an entry
- * has invalidated the range before, so the caller finds out and walks again.
- * The lock is taken only where a struct page has to be looked into, which is to
- * find the owner of device private memory: an entry that is there under the
- * lock holds a reference to the page, and the page one to its pgmap.
+ * Page table entries are read without their lock, and all that is stored of one
+ * comes from one read. It may be out of date by the time that it is stored;
+ * whoever changes an entry has invalidated the range before, so the caller finds
+ * out and walks again. The lock is taken for hugetlb, where several entries may
+ * make a page, and where a struct page has to be looked into, which is to find
+ * the owner of device private memory: an entry that is there under the lock
+ * holds a reference to the page, and the page one to its pgmap.
  *
  * How the array is written stands in mm/hmm_array.h.
  */
