@@ -912,7 +912,6 @@ static int hmm_walk_pmd(struct hmm_walker *walker, struct vm_area_struct *vma,
 	return hmm_walk_ptes(walker, vma, pmdp, addr, end);
 }
 
-/* The table of PMDs stays in the course of a fault that keeps the lock. */
 static int hmm_walk_pmds(struct hmm_walker *walker, struct vm_area_struct *vma,
 			 pmd_t *pmdp, unsigned long addr, unsigned long end)
 {
@@ -925,16 +924,11 @@ static int hmm_walk_pmds(struct hmm_walker *walker, struct vm_area_struct *vma,
 			return err;
 		next = pmd_addr_end(addr, end);
 		err = hmm_walk_pmd(walker, vma, pmdp, addr, next);
-		if (err == HMM_WALK_FAULT) {
-			err = hmm_walk_fault(walker, vma);
-			next = walker->walk->last;
-		} else if (err == HMM_WALK_AGAIN) {
+		if (err == HMM_WALK_AGAIN)
 			continue;
-		} else {
-			pmdp++;
-		}
 		if (err)
 			return err;
+		pmdp++;
 		addr = next;
 	}
 	return 0;
@@ -1006,10 +1000,6 @@ static int hmm_walk_puds(struct hmm_walker *walker, struct vm_area_struct *vma,
 			err = hmm_walk_pud(walker, vma, pudp, addr, next);
 		else
 			err = hmm_walk_parts(walker, vma, addr, next, 0, false);
-		if (err == HMM_WALK_FAULT) {
-			err = hmm_walk_fault(walker, vma);
-			next = walker->walk->last;
-		}
 		if (err)
 			return err;
 	}
@@ -1058,27 +1048,10 @@ static int hmm_walk_hugetlb(struct hmm_walker *walker,
 	hugetlb_vma_unlock_read(vma);
 	return err;
 }
-
-static int hmm_walk_hugetlb_vma(struct hmm_walker *walker,
-				struct vm_area_struct *vma,
-				unsigned long start, unsigned long end)
-{
-	int err;
-
-	for (;;) {
-		err = hmm_walk_hugetlb(walker, vma, start, end);
-		if (err != HMM_WALK_FAULT)
-			return err;
-		err = hmm_walk_fault(walker, vma);
-		if (err)
-			return err;
-		start = walker->walk->last;
-	}
-}
 #else
-static int hmm_walk_hugetlb_vma(struct hmm_walker *walker,
-				struct vm_area_struct *vma,
-				unsigned long start, unsigned long end)
+static int hmm_walk_hugetlb(struct hmm_walker *walker,
+			    struct vm_area_struct *vma, unsigned long addr,
+			    unsigned long end)
 {
 	return -EFAULT;
 }
@@ -1091,12 +1064,23 @@ static int hmm_walk_hugetlb_vma(struct hmm_walker *walker,
 static int hmm_walk_vma(struct hmm_walker *walker, struct vm_area_struct *vma,
 			unsigned long start, unsigned long end)
 {
+	int err;
+
 	if (hmm_vma_refuses(vma))
 		return hmm_walk_parts(walker, vma, start, end, HMM_PFN_ERROR,
 				      false);
-	if (is_vm_hugetlb_page(vma))
-		return hmm_walk_hugetlb_vma(walker, vma, start, end);
-	return hmm_walk_puds(walker, vma, start, end);
+	for (;;) {
+		if (is_vm_hugetlb_page(vma))
+			err = hmm_walk_hugetlb(walker, vma, start, end);
+		else
+			err = hmm_walk_puds(walker, vma, start, end);
+		if (err != HMM_WALK_FAULT)
+			return err;
+		err = hmm_walk_fault(walker, vma);
+		if (err)
+			return err;
+		start = walker->walk->last;
+	}
 }
 
 /* Walk all vmas of the part, and what lies between them. */
