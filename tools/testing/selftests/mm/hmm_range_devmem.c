@@ -107,6 +107,15 @@ static void *walker_thread(void *data)
 	return NULL;
 }
 
+/* Let it walk some more. */
+static void await_walks(struct walker *walker)
+{
+	unsigned long end = walker->walks + 10;
+
+	while (walker->walks < end)
+		sched_yield();
+}
+
 TEST_F(devmem, goes_away_while_walked)
 {
 	struct hmm_range_dev_entry before[NR_PAGES], after[NR_PAGES];
@@ -132,12 +141,9 @@ TEST_F(devmem, goes_away_while_walked)
 	EXPECT_EQ(1, dev_valid(self->fd, self->id));
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, walker_thread, &walker));
-	while (walker.walks < 10)
-		sched_yield();
+	await_walks(&walker);
 	ASSERT_EQ(0, release_device_memory(self->dmirror));
-	i = walker.walks;
-	while (walker.walks < i + 10)
-		sched_yield();
+	await_walks(&walker);
 	walker.stop = true;
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	EXPECT_EQ(0, walker.err);
@@ -284,7 +290,6 @@ TEST_F(pmem, goes_away_while_walked)
 {
 	struct hmm_range_dev_entry before[NR_PAGES], after[NR_PAGES];
 	struct walker walker = { .fd = self->fd };
-	unsigned long walks;
 	pthread_t thread;
 	unsigned int i;
 	char byte;
@@ -306,12 +311,9 @@ TEST_F(pmem, goes_away_while_walked)
 	EXPECT_EQ(0x3c, byte);
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, walker_thread, &walker));
-	while (walker.walks < 10)
-		sched_yield();
+	await_walks(&walker);
 	ASSERT_TRUE(put(ND "drivers/dax_pmem/unbind", self->name));
-	walks = walker.walks;
-	while (walker.walks < walks + 10)
-		sched_yield();
+	await_walks(&walker);
 	walker.stop = true;
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	EXPECT_EQ(0, walker.err);

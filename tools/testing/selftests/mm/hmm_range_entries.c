@@ -30,9 +30,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
 #include <lib/test_hmm_uapi.h>
-#include "hmm_range_dev.h"
+#include "hmm_range_test.h"
 #include "hugepage_settings.h"
 #include "vm_util.h"
 
@@ -43,7 +42,6 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
-#define SOON_MS		10000
 #define NUMA_BALANCING	"/proc/sys/kernel/numa_balancing"
 
 /* Which page of a large mapping is looked at. */
@@ -110,14 +108,6 @@ static char *map_huge(struct subject *subject)
 		return NULL;
 	map += -(uintptr_t)map & (size - 1);
 	return madvise(map, size, MADV_HUGEPAGE) ? NULL : map;
-}
-
-static unsigned long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static uint64_t pagemap_of(const char *page)

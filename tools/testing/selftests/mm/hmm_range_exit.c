@@ -19,10 +19,7 @@
 
 static const char pause_option[] = "--pause";
 
-/*
- * A child that mirrors a page of itself. @fd is its file, in our hands; @dfd is
- * the number that it has in the child.
- */
+/* A child that mirrors a page of itself. @fd is its file, in our hands. */
 struct other {
 	pid_t	pid;
 	int	fd;
