@@ -14,7 +14,8 @@
  * This device has what a real one has, except for the hardware: a page table of
  * its own, which says where in memory each virtual page lies and whether it may
  * be written to, and accesses that go by that table and by nothing else. No
- * page is pinned. What keeps this safe:
+ * page is pinned. samples/hmm/hmm_sample.c does the same in fewer lines; here
+ * each step is a call of its own. What keeps this safe:
  *
  * 1. One lock, &struct mirror.lock, is held whenever entries of the device's
  *    page table are written, and whenever the device may use them. (Hardware
@@ -24,14 +25,19 @@
  *
  * 2. A notifier, mirror_invalidate_plain() or mirror_invalidate_interval(),
  *    removes the entries of the pages that the CPU's page table is about to
- *    drop, under that lock. When it returns, the device cannot reach them.
+ *    drop, under that lock. When it returns, the device cannot reach them. The
+ *    end of the address space is an invalidation of everything: a plain
+ *    notifier has mirror_release_plain() for it, and an interval notifier gets
+ *    %MMU_NOTIFY_RELEASE.
  *
- * 3. mirror_range_fault() fills the table: it walks with no lock of its own
- *    held, takes the lock, and asks hmm_range_valid(). If the range is valid,
- *    each invalidation of it is either over or will call the notifier, which
- *    waits for the lock and then removes what was written. If it is not, there
- *    was an invalidation since, its callback may have run already, and the walk
- *    has to be done again.
+ * 3. mirror_range_fault() fills the table: it walks without &struct mirror.lock,
+ *    takes it, and asks hmm_range_valid(). If the range is valid, each
+ *    invalidation that started before is over, and each that starts later calls
+ *    the notifier, which waits for the lock and then removes what was written.
+ *    If it is not, there was an invalidation since, its callback may have run
+ *    already, and the walk has to be done again. The handler then calls
+ *    hmm_range_retry(), because the array is as the walk left it, and gives up
+ *    when its time is up.
  *
  * Nothing is allocated under the lock, because memory reclaim may wait for the
  * notifier and so for the lock; and nothing of user space is touched, because a
@@ -40,7 +46,8 @@
  * Locks, outermost first:
  *
  * &struct mirror_range.lock
- *    serialises the calls on one range, which the core asks for
+ *    serialises the calls on one range, as hmm_range_retry() and the walks
+ *    require
  * mm->mmap_lock
  *    held around a walk
  * &struct mirror.lock
@@ -204,6 +211,24 @@ static void mirror_range_tear_down(struct mirror_range *mrange,
 }
 
 /*
+ * Is the range valid although [@start, @end), which is being invalidated, hits
+ * the window that it is valid for? Another walk may change the window meanwhile:
+ * then this says nothing.
+ */
+static bool mirror_range_unmarked(const struct mirror_range *mrange,
+				  unsigned long start, unsigned long end)
+{
+	const struct hmm_range_tracking *tracking = &mrange->hmm.tracking;
+	unsigned long first = READ_ONCE(tracking->window.start);
+	unsigned long last = READ_ONCE(tracking->window.end);
+
+	if (first >= end || last <= start || !hmm_range_valid(&mrange->hmm))
+		return false;
+	return first == READ_ONCE(tracking->window.start) &&
+	       last == READ_ONCE(tracking->window.end);
+}
+
+/*
  * Tear down the device's entries of @invalidation, or of everything if it is
  * NULL. The ranges in its way have been marked before any callback runs, or the
  * check in mirror_range_install() would be worth nothing.
@@ -226,7 +251,7 @@ static void mirror_tear_down(struct mirror *mirror,
 		mrange = container_of(node, struct mirror_range, node);
 		mirror_range_tear_down(mrange, start, end);
 		if (mirror_range_legacy(mrange) ||
-		    !hmm_range_valid(&mrange->hmm))
+		    !mirror_range_unmarked(mrange, start, end))
 			continue;
 		if (!invalidation || !mirror_range_ignores(mrange, invalidation))
 			mirror_count(mirror, HMM_RANGE_DEV_STAT_UNMARKED, 1);
@@ -686,32 +711,40 @@ static int mirror_unregister(struct mirror *mirror,
  * Walks.
  */
 
-/*
- * What the next walk has to look at, in parts of 1/64 of the range. Not for
- * drivers to know, but nobody else counts it.
- */
-static u64 mirror_range_dirty(const struct mirror_range *mrange)
+static unsigned long mirror_extent_pages(const struct hmm_extent *extent)
 {
-	const struct hmm_range *hmm = &mrange->hmm;
-
-	if (mirror_range_legacy(mrange) || hmm->pfn_flags_mask ||
-	    hmm_range_valid(hmm) ||
-	    hmm->tracking.call.hmm_pfns != hmm->hmm_pfns)
-		return ~0ULL;
-	return READ_ONCE(hmm->tracking.dirty);
+	return (extent->end - extent->start) >> PAGE_SHIFT;
 }
 
-/* Count the parts of @mrange that a walk has dealt with. */
-static void mirror_count_walk(struct mirror_range *mrange, u64 walked,
-			      bool again)
+/*
+ * How many pages the next walk has to read. What a retry leaves out is not for
+ * drivers to know, but nobody else counts it; without the lock it is a guess.
+ */
+static unsigned long mirror_range_dirty(const struct mirror_range *mrange,
+					bool retry)
 {
-	unsigned long nr = mirror_range_pages(mrange);
-	unsigned long part = DIV_ROUND_UP(roundup_pow_of_two(nr), 64);
-	struct mirror *mirror = mrange->mirror;
+	const struct hmm_range *hmm = &mrange->hmm;
+	struct hmm_dirty dirty;
+	unsigned long nr = (hmm->end - hmm->start) >> PAGE_SHIFT;
 	unsigned long pages;
 
-	pages = min(hweight64(walked) * part,
-		    (mrange->hmm.end - mrange->hmm.start) >> PAGE_SHIFT);
+	if (mirror_range_legacy(mrange) || !retry ||
+	    hmm->tracking.call.hmm_pfns != hmm->hmm_pfns)
+		return nr;
+	/* Invalidations may be adding to it. */
+	dirty = data_race(hmm->tracking.dirty);
+	pages = mirror_extent_pages(&dirty.rest) +
+		hweight64(dirty.chunks) *
+		DIV_ROUND_UP(roundup_pow_of_two(nr), 64);
+	for (unsigned int i = 0; i < min(dirty.nr, HMM_DIRTY_NOTES); i++)
+		pages += mirror_extent_pages(&dirty.notes[i]);
+	return min(pages, nr);
+}
+
+/* Count the pages that a walk has dealt with. */
+static void mirror_count_walk(struct mirror *mirror, unsigned long pages,
+			      bool again)
+{
 	mirror_count(mirror, HMM_RANGE_DEV_STAT_WALKS, 1);
 	mirror_count(mirror, HMM_RANGE_DEV_STAT_PAGES, pages);
 	if (!again)
@@ -802,12 +835,13 @@ static int mirror_walk_unlocked(struct mirror_range *mrange, u32 timeout_ms,
 						msecs_to_jiffies(timeout_ms));
 }
 
-/* One walk. @again: it repeats the one before, which did not stand. */
+/* One walk. @again: it repeats the one before, whose result was invalidated. */
 static int mirror_range_walk(struct mirror_range *mrange,
 			     struct hmm_range_dev_walk *args, bool again)
 {
-	u64 dirty = mirror_range_dirty(mrange);
+	bool retry = again || args->flags & HMM_RANGE_DEV_RETRY;
 	struct mirror *mirror = mrange->mirror;
+	unsigned long todo, left = 0;
 	int locked = 0, ret;
 
 	ret = mirror_fill_requests(mrange, args);
@@ -815,6 +849,9 @@ static int mirror_range_walk(struct mirror_range *mrange,
 		return ret;
 	if (!mmget_not_zero(mirror->mm))
 		return -EFAULT;
+	todo = mirror_range_dirty(mrange, retry);
+	if (retry && !mirror_range_legacy(mrange))
+		hmm_range_retry(&mrange->hmm);
 	if (args->how == HMM_RANGE_DEV_FAULT_UNLOCKED)
 		ret = mirror_walk_unlocked(mrange, args->timeout_ms, &locked);
 	else
@@ -824,13 +861,13 @@ static int mirror_range_walk(struct mirror_range *mrange,
 	args->locked = locked;
 	mrange->walked = !ret;
 	if (ret)
-		dirty &= ~mirror_range_dirty(mrange);
-	mirror_count_walk(mrange, dirty, again);
+		left = mirror_range_dirty(mrange, true);
+	mirror_count_walk(mirror, todo - min(todo, left), again);
 	return ret;
 }
 
 /*
- * Write the walk's result into the device's page table, if it still stands.
+ * Write the walk's result into the device's page table, if it is still valid.
  * Entries that the device cannot use stay out.
  */
 static int mirror_range_install(struct mirror_range *mrange, bool check)
@@ -906,7 +943,8 @@ static int mirror_range_fault(struct mirror_range *mrange,
 static int mirror_check_walk(const struct hmm_range_dev_walk *args, bool fault)
 {
 	u32 request = HMM_RANGE_DEV_VALID | HMM_RANGE_DEV_WRITE;
-	u32 flags = fault ? HMM_RANGE_DEV_SKIP_CHECK : HMM_RANGE_DEV_POISON;
+	u32 flags = fault ? HMM_RANGE_DEV_SKIP_CHECK :
+			    HMM_RANGE_DEV_POISON | HMM_RANGE_DEV_RETRY;
 
 	if (args->how > HMM_RANGE_DEV_FAULT_UNLOCKED ||
 	    args->timeout_ms > HMM_RANGE_DEV_MAX_MS ||

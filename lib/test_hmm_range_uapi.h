@@ -119,6 +119,8 @@ enum {
  * the array of the last walk.
  */
 #define HMM_RANGE_DEV_TABLE		0x8U
+/* HMM_RANGE_IOC_WALK: by hmm_range_retry(), after a walk of the same pages. */
+#define HMM_RANGE_DEV_RETRY		0x10U
 
 /*
  * HMM_RANGE_IOC_WALK walks once. HMM_RANGE_IOC_MIRROR does all that a driver's
@@ -129,7 +131,8 @@ enum {
  * @start, @end: the part to walk; both 0: the range
  * @requests: pointer to one __u32 per page; read if @flags_mask is not 0
  * @default_flags, @flags_mask: requests, for the fields of struct hmm_range
- * @flags: HMM_RANGE_DEV_POISON to walk, HMM_RANGE_DEV_SKIP_CHECK to mirror
+ * @flags: HMM_RANGE_DEV_POISON or HMM_RANGE_DEV_RETRY to walk,
+ *	HMM_RANGE_DEV_SKIP_CHECK to mirror
  * @timeout_ms: 0 is no limit, for HMM_RANGE_DEV_FAULT_UNLOCKED alone
  * @latency_us: how long the device takes from the walk to the check
  * @locked: (out) whether the mmap lock was still held after the walk; written

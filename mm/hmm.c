@@ -1,77 +1,77 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
+ * Copyright 2013 Red Hat Inc.
+ *
+ * Authors: Jérôme Glisse <jglisse@redhat.com>
+ *
  * HMM entry points: take a snapshot of a range, or fault it in.
  *
  * A walk is guarded in one of two ways. A tracked range, registered by
- * hmm_range_register(), is guarded by mm/hmm_range.c, and only the chunks that
- * need it are walked. A range with an interval notifier is guarded by the
- * driver with mmu_interval_read_begin() and mmu_interval_read_retry(), and is
- * walked as a whole; none of the fields that tracking added to it is looked at,
- * for drivers that know nothing of them leave them unset.
+ * hmm_range_register(), is guarded by mm/hmm_range.c. A range with an interval
+ * notifier is guarded by the driver with mmu_interval_read_begin() and
+ * mmu_interval_read_retry(), and is walked as a whole; none of the fields that
+ * tracking added to it is looked at, for drivers that know nothing of them leave
+ * them unset.
  *
  * What the walk itself does is in mm/hmm_walk.c.
  */
 #include <linux/export.h>
 #include <linux/hmm.h>
 #include <linux/jiffies.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/oom.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
 #include "hmm_internal.h"
 
-static void hmm_walk_assert_locked(const struct hmm_walk *walk)
+/* Give up after so many walks in a row that made no progress at a page. */
+#define HMM_STUCK_WALKS	3
+
+/*
+ * An invalidation does not end the walk once it has faulted: a fault that copies
+ * a page invalidates the range, and each copy would cost a walk from the start.
+ * The caller gets -EBUSY after the last fault, or when one fails. The sequence
+ * number is looked at after each fault and never else: some drivers rely on it
+ * that what is present is reported, and judge themselves.
+ */
+static int hmm_walk_legacy(struct hmm_walk *walk)
 {
-	if (walk->vma)
-		vma_assert_locked(walk->vma);
-	else
-		mmap_assert_locked(walk->mm);
+	const struct hmm_range *range = walk->range;
+	struct hmm_extent *extent = &walk->extent;
+	bool spoilt = false;
+	int ret = 0;
+
+	if (mmu_interval_check_retry(range->notifier, range->notifier_seq))
+		return -EBUSY;
+	if (range->start >= range->end)
+		return -EINVAL;
+	/* Some drivers give addresses within a page: as many pages, from there. */
+	extent->start = walk->first;
+	extent->end = walk->first + PAGE_ALIGN(range->end - range->start);
+	while (!ret && extent->start != extent->end) {
+		ret = hmm_walk_claimed(walk, extent->end);
+		if (walk->faulted &&
+		    mmu_interval_check_retry(range->notifier,
+					     range->notifier_seq))
+			spoilt = true;
+	}
+	return spoilt && ret != -EINTR ? -EBUSY : ret;
 }
 
-static int hmm_walk_tracked(struct hmm_walk *walk)
+static int hmm_walk_range(struct hmm_walk *walk)
 {
-	struct hmm_range *range = walk->range;
-	unsigned long start, end;
-	u64 todo, span;
-	int ret;
-
-	ret = hmm_range_walk_begin(range, walk->fault, &todo);
-	if (ret)
-		return ret;
-
-	hmm_walk_assert_locked(walk);
-	while (todo && !ret) {
-		span = hmm_range_first_span(range, todo, &start, &end);
-		ret = hmm_walk_span(walk, start, end);
-		todo &= ~span;
-		if (ret)
-			todo |= hmm_range_chunks(range, walk->last, end);
-	}
-	return hmm_range_walk_end(range, todo, ret);
-}
-
-static int hmm_walk_range(struct hmm_range *range, bool fault, int *locked)
-{
-	struct hmm_walk walk = {
-		.range = range,
-		.locked = locked,
-		.fault = fault,
-	};
-
-	if (!range->notifier) {
-		walk.mm = range->tracking.mm;
-		return hmm_walk_tracked(&walk);
-	}
-
-	walk.mm = range->notifier->mm;
-	hmm_walk_assert_locked(&walk);
-	return hmm_walk_span(&walk, range->start, range->end);
+	if (!walk->range->notifier)
+		return hmm_range_walk(walk);
+	return hmm_walk_legacy(walk);
 }
 
 /**
  * hmm_range_snapshot() - report what is mapped, without a fault
- * @range: the range; what its flags ask for is of no account
+ * @range: the range; its request flags are ignored
  *
  * The array gets the state of each page: holes and addresses without a vma are
  * reported there, and are no error. Documentation/mm/hmm.rst has the table.
@@ -81,11 +81,12 @@ static int hmm_walk_range(struct hmm_range *range, bool fault, int *locked)
  * mmget_not_zero(). May sleep for a lock, never for I/O. The caller serialises
  * the walks of @range.
  *
- * Return: 0, the array is complete, and hmm_range_valid() tells whether it
- * still stands; or
+ * Return: 0, the array is complete, and hmm_range_valid() tells whether it is
+ * still valid; or
  *
- * * -EBUSY: an overlapping invalidation is in flight or came in between. Drop
- *   the mmap lock, call hmm_range_wait_until_valid(), and snapshot again.
+ * * -EBUSY: an overlapping invalidation is in flight, or others came whenever
+ *   what was hit was read again. Drop the mmap lock, call
+ *   hmm_range_wait_until_valid(), and snapshot again.
  * * -EFAULT: the mm is dying.
  * * -EINTR: a fatal signal is pending.
  * * -EINVAL: @range is not registered, has no array, or its bounds are not
@@ -93,7 +94,10 @@ static int hmm_walk_range(struct hmm_range *range, bool fault, int *locked)
  */
 int hmm_range_snapshot(struct hmm_range *range)
 {
-	return hmm_walk_range(range, false, NULL);
+	struct hmm_walk walk;
+
+	hmm_walk_init(&walk, range, NULL, NULL, false);
+	return hmm_walk_range(&walk);
 }
 EXPORT_SYMBOL_GPL(hmm_range_snapshot);
 
@@ -103,19 +107,19 @@ EXPORT_SYMBOL_GPL(hmm_range_snapshot);
  *	far as &hmm_range.pfn_flags_mask admits them, tell what is asked for
  *
  * Pages that nobody asked for are reported as by hmm_range_snapshot(). Since
- * the mmap lock has to be kept, memory whose fault handler must drop it cannot
- * be had this way. Prefer hmm_range_fault_unlocked_timeout(), or
- * hmm_range_fault_locked() where the lock has to be held on entry.
+ * the mmap lock has to be kept, a fault handler that has to drop it fails.
+ * Prefer hmm_range_fault_unlocked_timeout(), or hmm_range_fault_locked() where
+ * the lock has to be held on entry.
  *
  * Context: As hmm_range_snapshot(), but it may sleep for I/O as well.
  *
  * Return: 0, each page that was asked for is in the array, and
- * hmm_range_valid() tells whether it still stands; or
+ * hmm_range_valid() tells whether it is still valid; or
  *
- * * -EBUSY: an overlapping invalidation is in flight or came in between, which
- *   the fault may have caused itself. Drop the mmap lock, call
- *   hmm_range_wait_until_valid(), and call again; what has been walked is kept,
- *   and only what was invalidated is walked again.
+ * * -EBUSY: an overlapping invalidation is in flight, or others came whenever
+ *   what was hit was read again, or faults of a page succeed again and again
+ *   and do not help. Drop the mmap lock, call hmm_range_wait_until_valid() and,
+ *   if the array is as the walk left it, hmm_range_retry(), and call again.
  * * -EFAULT: a page was asked for where there is no vma, or an entry that
  *   cannot be used, or the mm is dying.
  * * -EPERM: write was asked for, and the mapping is not writable.
@@ -124,12 +128,16 @@ EXPORT_SYMBOL_GPL(hmm_range_snapshot);
  * * -EINVAL: as hmm_range_snapshot().
  *
  * A range with &hmm_range.notifier set gets -EBUSY when
- * mmu_interval_read_retry() would be true; call mmu_interval_read_begin() and
- * then again. It never gets -EINVAL.
+ * mmu_interval_read_retry() would be true, after what was asked for has been
+ * faulted in; call mmu_interval_read_begin() and then again. Its bounds are not
+ * checked, but -EINVAL says that it is empty.
  */
 int hmm_range_fault(struct hmm_range *range)
 {
-	return hmm_walk_range(range, true, NULL);
+	struct hmm_walk walk;
+
+	hmm_walk_init(&walk, range, NULL, NULL, true);
+	return hmm_walk_range(&walk);
 }
 EXPORT_SYMBOL(hmm_range_fault);
 
@@ -152,80 +160,203 @@ EXPORT_SYMBOL(hmm_range_fault);
  */
 int hmm_range_fault_locked(struct hmm_range *range, int *locked)
 {
-	if (!locked || *locked != 1)
+	struct hmm_walk walk;
+
+	if (!locked || *locked != 1) {
+		if (!range->notifier)
+			hmm_range_take_retry(range);
 		return -EINVAL;
-	return hmm_walk_range(range, true, locked);
+	}
+	hmm_walk_init(&walk, range, NULL, locked, true);
+	return hmm_walk_range(&walk);
 }
 EXPORT_SYMBOL_GPL(hmm_range_fault_locked);
 
 /*
- * Wait until @range can be walked: 0, or the errno of the call. An interval
- * notifier waits without a limit.
+ * What is kept from one call to the next of hmm_range_fault_unlocked_timeout().
+ *
+ * @timeout: of the caller, in jiffies; 0: none
+ * @deadline: when the time is up
+ * @seq: of the range when the last walk that was stuck ended
+ * @stuck: how many walks in a row were, with no invalidation in between
+ * @mmap: a fault cannot be had under the lock of a vma
+ * @told: the array is as the last walk left it
  */
-static int hmm_range_await(struct hmm_range *range, unsigned long timeout,
-			   unsigned long deadline)
-{
-	unsigned long left = MAX_SCHEDULE_TIMEOUT;
+struct hmm_retry {
+	unsigned long	timeout;
+	unsigned long	deadline;
+	unsigned long	seq;
+	unsigned int	stuck;
+	bool		mmap;
+	bool		told;
+};
 
-	if (range->notifier) {
-		range->notifier_seq = mmu_interval_read_begin(range->notifier);
+/*
+ * The timeout bounds consecutive retries for invalidations; it restarts when a
+ * fault drops the lock, as that is progress.
+ */
+static void hmm_retry_restart(struct hmm_retry *retry)
+{
+	retry->deadline = jiffies + retry->timeout;
+}
+
+static unsigned long hmm_retry_left(const struct hmm_retry *retry)
+{
+	if (!retry->timeout)
+		return MAX_SCHEDULE_TIMEOUT;
+	if (time_after(jiffies, retry->deadline))
 		return 0;
-	}
-	if (timeout)
-		left = time_before(jiffies, deadline) ? deadline - jiffies : 0;
-	return hmm_range_wait(range, left);
+	return max(retry->deadline - jiffies, 1UL);
 }
 
 /*
- * One try under the lock of the one vma that a tracked range lies in, which
- * leaves the rest of the mm alone. *@locked: 0 if it takes the mmap lock to get
- * on: there is no such vma, somebody changes it, or the fault needs more.
+ * Called after a walk ended with -EBUSY. Return true if that is final:
+ * HMM_STUCK_WALKS walks in a row could not get a page, and nothing invalidated
+ * the range. Else sleep after such a walk, first for a twentieth of a second and
+ * then for a fifth, so that whoever holds the page can go on: some drivers keep
+ * a page on their device for tens of milliseconds, whoever faults.
  */
-static int hmm_range_fault_vma(struct hmm_range *range, struct mm_struct *mm,
-			       int *locked)
+static bool hmm_retry_gives_up(struct hmm_retry *retry,
+			       const struct hmm_walk *walk)
 {
-	struct hmm_walk walk = {
-		.range = range,
-		.mm = mm,
-		.locked = locked,
-		.fault = true,
-	};
-	int ret = -EBUSY;
+	const struct hmm_range *range = walk->range;
+	unsigned long seq = range->notifier ? range->notifier_seq :
+					      READ_ONCE(range->tracking.seq);
 
-	*locked = 0;
-	if (range->notifier)
-		return ret;
-	walk.vma = lock_vma_under_rcu(mm, range->start);
-	if (!walk.vma)
-		return ret;
-	if (range->end <= walk.vma->vm_end) {
-		*locked = 1;
-		ret = hmm_walk_tracked(&walk);
-		if (!*locked)
-			return ret;
+	if (!walk->stuck) {
+		retry->stuck = 0;
+		return false;
 	}
-	vma_end_read(walk.vma);
-	return ret;
+	if (retry->seq != seq)
+		retry->stuck = 0;
+	retry->seq = seq;
+	if (++retry->stuck == HMM_STUCK_WALKS)
+		return true;
+	schedule_timeout_killable(min(hmm_retry_left(retry),
+				      retry->stuck == 1 ? HZ / 20 : HZ / 5));
+	return false;
 }
 
-/* One try under the mmap lock. *@locked: was it still held after? */
-static int hmm_range_fault_mmap(struct hmm_range *range, struct mm_struct *mm,
-				int *locked)
+/* Walk once under the mmap lock. *@locked: was it still held after? */
+static int hmm_fault_mmap_locked(struct hmm_walk *walk, struct hmm_range *range,
+				 const struct hmm_retry *retry, int *locked)
 {
 	int ret;
 
-	ret = mmap_read_lock_killable(mm);
+	*locked = 1;
+	hmm_walk_init(walk, range, NULL, locked, true);
+	walk->retry = retry->told;
+	ret = mmap_read_lock_killable(walk->mm);
 	if (ret)
 		return ret;
-
-	*locked = 1;
-	if (check_stable_address_space(mm))
+	if (check_stable_address_space(walk->mm))
 		ret = -EFAULT;
 	else
-		ret = hmm_walk_range(range, true, locked);
+		ret = hmm_walk_range(walk);
 	if (*locked)
-		mmap_read_unlock(mm);
+		mmap_read_unlock(walk->mm);
 	return ret;
+}
+
+/*
+ * Lock the vma that contains all of the window for read, which leaves the rest
+ * of the mm alone. NULL if no vma does, or if it is write-locked.
+ */
+static struct vm_area_struct *hmm_range_lock_vma(const struct hmm_range *range)
+{
+	struct vm_area_struct *vma;
+
+	vma = lock_vma_under_rcu(range->tracking.mm, range->start);
+	if (vma && range->end > vma->vm_end) {
+		vma_end_read(vma);
+		vma = NULL;
+	}
+	return vma;
+}
+
+/*
+ * Walk once, under the lock of the vma if possible, else under the mmap lock.
+ * *@dropped: a fault dropped the mmap lock, so the timeout restarts.
+ */
+static int hmm_fault_tracked_once(struct hmm_walk *walk,
+				  struct hmm_range *range,
+				  struct hmm_retry *retry, bool *dropped)
+{
+	struct vm_area_struct *vma;
+	int locked = 1;
+	int ret;
+
+	*dropped = false;
+	if (retry->mmap)
+		goto mmap;
+	vma = hmm_range_lock_vma(range);
+	if (!vma)
+		goto mmap;
+	hmm_walk_init(walk, range, vma, &locked, true);
+	walk->retry = retry->told;
+	ret = hmm_walk_range(walk);
+	if (locked)
+		vma_end_read(vma);
+	if (locked || ret != -EBUSY)
+		return ret;
+	retry->told = true;
+mmap:
+	retry->mmap = true;
+	ret = hmm_fault_mmap_locked(walk, range, retry, &locked);
+	*dropped = !locked;
+	return ret;
+}
+
+static int hmm_fault_tracked(struct hmm_range *range, unsigned long timeout)
+{
+	struct hmm_retry retry = {
+		.timeout = timeout,
+		.told = hmm_range_take_retry(range),
+		/* With a mask the array is input: it is walked once. */
+		.mmap = range->pfn_flags_mask,
+	};
+	struct hmm_walk walk;
+	bool dropped;
+	int ret;
+
+	hmm_retry_restart(&retry);
+	for (;;) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		ret = hmm_fault_tracked_once(&walk, range, &retry, &dropped);
+		if (ret != -EBUSY || range->pfn_flags_mask ||
+		    hmm_retry_gives_up(&retry, &walk))
+			return ret;
+		if (dropped)
+			hmm_retry_restart(&retry);
+		ret = hmm_range_wait(range, hmm_retry_left(&retry));
+		if (ret)
+			return ret;
+		if (!hmm_retry_left(&retry))
+			return -EBUSY;
+		retry.told = true;
+	}
+}
+
+static int hmm_fault_legacy(struct hmm_range *range, unsigned long timeout)
+{
+	struct hmm_retry retry = { .timeout = timeout };
+	struct hmm_walk walk;
+	int locked = 0;
+	int ret;
+
+	for (;;) {
+		if (!locked)
+			hmm_retry_restart(&retry);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		range->notifier_seq = mmu_interval_read_begin(range->notifier);
+		if (!hmm_retry_left(&retry))
+			return -EBUSY;
+		ret = hmm_fault_mmap_locked(&walk, range, &retry, &locked);
+		if (ret != -EBUSY || hmm_retry_gives_up(&retry, &walk))
+			return ret;
+	}
 }
 
 /**
@@ -234,56 +365,52 @@ static int hmm_range_fault_mmap(struct hmm_range *range, struct mm_struct *mm,
  * @timeout: how long to go on, in jiffies; 0 for no limit
  *
  * Takes a lock and faults, and waits for the invalidations that are in the way,
- * until it succeeds, fails for good or the time is up. The time is that of being
- * invalidated: when a fault had to drop the lock, it starts again. A fault under
- * way is not interrupted. With 0 the only limit is a fatal signal.
+ * until it succeeds, fails for good or the time is up. @timeout bounds
+ * consecutive retries for invalidations; it restarts when a fault drops the mmap
+ * lock, as that is progress. A fault under way is not interrupted.
  *
  * The lock is that of the vma if a tracked range lies in one, and else, or when
  * a fault cannot be had so, the mmap lock for read. See "Under the lock of a
  * vma" in Documentation/mm/hmm.rst.
  *
  * Context: May sleep. The mmap lock is not held, on entry or on return, nor is
- * any lock that an invalidation callback takes. The caller keeps the users of
- * the mm from going away, as by mmget_not_zero(), and serialises the walks of
- * @range.
+ * any lock that an invalidation callback takes. The caller serialises the walks
+ * of @range. For a tracked range the users of the mm are kept from going away
+ * while the call runs; with &hmm_range.notifier set the caller does that.
  *
  * Return: as hmm_range_fault(), except
  *
- * * -EBUSY: the time is up.
+ * * -EBUSY: the time is up; or, also with @timeout 0, faults of a page succeed
+ *   again and again, do not help, and nothing invalidates the range; or, for a
+ *   tracked range with &hmm_range.pfn_flags_mask, as hmm_range_fault_locked():
+ *   the array has to be filled again.
+ * * -EFAULT: also that the mm has no users any more.
  */
 int hmm_range_fault_unlocked_timeout(struct hmm_range *range,
 				     unsigned long timeout)
 {
-	struct mm_struct *mm = range->notifier ? range->notifier->mm :
-						 range->tracking.mm;
-	unsigned long deadline = 0;
-	bool by_vma = true;
-	int locked = 0;
+	struct mm_struct *mm;
 	int ret;
 
+	if (range->notifier) {
+		might_lock_read(&range->notifier->mm->mmap_lock);
+		return hmm_fault_legacy(range, timeout);
+	}
+	mm = range->tracking.mm;
 	if (!mm)
 		return -EINVAL;
-
-	do {
-		if (!locked)
-			deadline = jiffies + timeout;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		/* At first the walk itself tells whether it has to wait. */
-		if (locked || range->notifier) {
-			ret = hmm_range_await(range, timeout, deadline);
-			if (ret)
-				return ret;
-		}
-		if (timeout && time_after(jiffies, deadline))
-			return -EBUSY;
-		if (by_vma) {
-			ret = hmm_range_fault_vma(range, mm, &locked);
-			by_vma = locked;
-		} else {
-			ret = hmm_range_fault_mmap(range, mm, &locked);
-		}
-	} while (ret == -EBUSY);
+	might_lock_read(&mm->mmap_lock);
+	/* Without users the vmas may be going away under lock_vma_under_rcu(). */
+	if (!mmget_not_zero(mm)) {
+		hmm_range_take_retry(range);
+		return -EFAULT;
+	}
+	ret = hmm_fault_tracked(range, timeout);
+	/*
+	 * mmput() of the last reference would call .release of every driver
+	 * here, in a worker that the driver may flush.
+	 */
+	mmput_async(mm);
 	return ret;
 }
 EXPORT_SYMBOL(hmm_range_fault_unlocked_timeout);

@@ -3,8 +3,7 @@
  * The array of a range: how its entries are looked at and written.
  *
  * A walk and the hmm_dma_*() functions write the same words without a lock in
- * common, by the rule that stands in include/linux/hmm-dma.h under "sticky
- * bits". An entry is written only if it changes.
+ * common, by the rule in include/linux/hmm-dma.h, "sticky bits".
  */
 #ifndef MM_HMM_ARRAY_H
 #define MM_HMM_ARRAY_H
@@ -17,12 +16,12 @@
 #define HMM_PFN_STICKY	(HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA | \
 			 HMM_PFN_P2PDMA_BUS)
 
-/* How many entries of an array are looked at or written at once. */
+/* How many entries of an array are looked at or written at once: a batch. */
 #define HMM_BLOCK	64
 
 /*
- * Look at an entry without caring whether somebody changes its sticky bits at
- * the moment. Plain, so that it can be the operand of a comparison.
+ * Read an entry whose sticky bits hmm_dma_*() may be changing; only those can
+ * differ. Plain, so that it can be the operand of a comparison.
  */
 static __always_inline unsigned long hmm_peek(const unsigned long *entry)
 {
@@ -45,7 +44,7 @@ hmm_block_bits(const unsigned long *entries)
 
 /* mm/hmm_array.c */
 void hmm_store_sticky(unsigned long *entry, unsigned long new);
-void hmm_store_run(unsigned long *entries, unsigned long new, unsigned long n);
+void hmm_store_leaf_pages(unsigned long *entries, unsigned long new, unsigned long n);
 void hmm_store_same(unsigned long *entries, unsigned long new, unsigned long n);
 void hmm_store_same_sparse(unsigned long *entries, unsigned long new,
 			   unsigned long addr, unsigned long end);

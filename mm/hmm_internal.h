@@ -7,6 +7,7 @@
 
 #include <linux/hmm.h>
 #include <linux/list.h>
+#include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
@@ -22,14 +23,14 @@ struct hmm_ranges {
 	/*
 	 * Protects everything here, and the tracking of each range in @ranges.
 	 * Nests inside all locks of the mm and of drivers, and nothing that
-	 * takes a lock is called with it held.
+	 * takes a lock is called with it held. Never taken by an interrupt.
 	 */
 	spinlock_t		lock;
 	/* The registered ranges, by address: &hmm_range.tracking.node. */
 	struct rb_root_cached	ranges;
 	/* Invalidations in flight: &mmu_notifier_range.tracked. */
 	struct list_head	invalidations;
-	/* Those that wait for an invalidation to end. */
+	/* Threads that wait for invalidations to end. */
 	wait_queue_head_t	wq;
 	/* The mm is being torn down; never cleared. */
 	bool			dying;
@@ -47,8 +48,35 @@ void hmm_ranges_release(struct hmm_ranges *ranges);
 struct hmm_ranges *mmu_notifier_hmm_ranges(struct mm_struct *mm);
 int mmu_notifier_track_ranges(struct mm_struct *mm);
 
+/* mm/hmm_dirty.c */
+void hmm_dirty_clear(struct hmm_dirty *dirty);
+bool hmm_dirty_is_empty(const struct hmm_dirty *dirty);
+void hmm_dirty_move(struct hmm_dirty *to, struct hmm_dirty *from);
+void hmm_dirty_add(struct hmm_dirty *dirty, const struct hmm_extent *window,
+		   unsigned long start, unsigned long end);
+bool hmm_dirty_next(const struct hmm_dirty *dirty,
+		    const struct hmm_extent *window, unsigned long from,
+		    struct hmm_extent *next);
+
 /*
- * One walk of a range, from mm/hmm.c to mm/hmm_walk.c.
+ * The device private memory that a walk has met last below a PMD entry: pages of
+ * one pgmap follow each other.
+ *
+ * @pfn: the first pfn of a part of that memory
+ * @nr: and how many there are; 0 if none was met yet
+ * @own: the pages are the caller's, and are reported
+ */
+struct hmm_private {
+	unsigned long	pfn;
+	unsigned long	nr;
+	bool		own;
+};
+
+/* How often a call reads again what was hit while it ran. */
+#define HMM_WALK_ROUNDS	2
+
+/*
+ * One walk of a range: a call of hmm_range_fault() or one of its kind.
  *
  * @range: what is walked; its bounds, array, flags and owner
  * @mm: the address space
@@ -57,7 +85,29 @@ int mmu_notifier_track_ranges(struct mm_struct *mm);
  * @locked: as in GUP: NULL if that lock has to be kept, else *@locked is
  *	cleared when a fault dropped it
  * @fault: make present what is asked for; false: report only
- * @last: everything below, from the start of the span on, is stored
+ * @retry: the array is as the last walk of the range left it
+ * @stuck: it ended because faults of a page succeeded and did not help
+ * @faulted: it has faulted something in
+ *
+ * @todo: what this round reads
+ * @extent: the extent of @todo that is being read; below its start all is
+ *	stored
+ * @claimed: up to where it may be read now
+ * @rounds: how many more there may be
+ *
+ * @first: the page of the first entry of the array
+ * @required: request bits that hold for every page; 0 if there are none
+ * @mask: request bits that are taken from the array as well
+ * @sparse: write one entry for each leaf
+ * @last_vma: the vma that was walked last
+ * @vmi: found it, unless it is @vma
+ * @fault_start: the first page of the last fault
+ * @fault_end: first address past its last page
+ * @fault_write: it was for write
+ * @batch: how many pages of a page table to fault in before looking again
+ * @tries: how often @fault_start was faulted in without effect
+ * @private: the device private memory that was met last
+ * @err: why the walk stops
  */
 struct hmm_walk {
 	struct hmm_range	*range;
@@ -65,34 +115,71 @@ struct hmm_walk {
 	struct vm_area_struct	*vma;
 	int			*locked;
 	bool			fault;
-	unsigned long		last;
+	bool			retry;
+	bool			stuck;
+	bool			faulted;
+
+	/* mm/hmm_walk.c */
+	bool			sparse;
+	bool			fault_write;
+	unsigned long		first;
+	unsigned long		required;
+	unsigned long		mask;
+	struct vm_area_struct	*last_vma;
+	unsigned long		fault_start;
+	unsigned long		fault_end;
+	unsigned int		batch;
+	unsigned int		tries;
+	struct hmm_private	private;
+	int			err;
+
+	/* mm/hmm_claim.c */
+	unsigned int		rounds;
+	struct hmm_extent	extent;
+	unsigned long		claimed;
+
+	/* Not cleared by hmm_walk_init() from here on. */
+	struct hmm_dirty	todo;
+	struct vma_iterator	vmi;
 };
 
 /* mm/hmm_walk.c */
-int hmm_walk_span(struct hmm_walk *walk, unsigned long start,
-		  unsigned long end);
+void hmm_walk_init(struct hmm_walk *walk, struct hmm_range *range,
+		   struct vm_area_struct *vma, int *locked, bool fault);
+int hmm_walk_claimed(struct hmm_walk *walk, unsigned long end);
 
-/* mm/hmm_range.c: a walk's side of the tracking. */
+/* mm/hmm_range.c */
+void hmm_range_note(struct hmm_range *range,
+		    const struct mmu_notifier_range *invalidation);
 int hmm_range_wait(struct hmm_range *range, unsigned long timeout);
-int hmm_range_walk_begin(struct hmm_range *range, bool fault, u64 *todo);
-int hmm_range_walk_end(struct hmm_range *range, u64 todo, int err);
-u64 hmm_range_first_span(const struct hmm_range *range, u64 todo,
-			 unsigned long *start, unsigned long *end);
-u64 hmm_range_chunks(const struct hmm_range *range, unsigned long start,
-		     unsigned long end);
 
-/* What &hmm_range_tracking.state says; mm/hmm_range.c explains it. */
-enum {
-	HMM_RANGE_STALE,
-	HMM_RANGE_WALKING,
-	HMM_RANGE_VALID,
-};
-
-/* Was the range marked since hmm_range_walk_begin()? Lockless, a hint. */
-static inline bool hmm_range_walk_invalidated(const struct hmm_range *range)
+/* NULL: it is not registered. */
+static inline struct hmm_ranges *hmm_range_ranges(const struct hmm_range *range)
 {
-	return READ_ONCE(range->tracking.state) != HMM_RANGE_WALKING;
+	return range->notifier ? NULL : range->tracking.ranges;
 }
+
+/* Is the window that the driver has set aligned, not empty, and registered? */
+static inline bool hmm_range_has_window(const struct hmm_range *range)
+{
+	const struct interval_tree_node *node = &range->tracking.node;
+
+	return range->start < range->end &&
+	       !offset_in_page(range->start | range->end) &&
+	       range->start >= node->start && range->end - 1 <= node->last;
+}
+
+static inline bool hmm_overlaps(const struct mmu_notifier_range *invalidation,
+				unsigned long start, unsigned long end)
+{
+	return invalidation->start < invalidation->end &&
+	       invalidation->start < end && invalidation->end > start;
+}
+
+/* mm/hmm_claim.c */
+bool hmm_range_take_retry(struct hmm_range *range);
+int hmm_range_walk(struct hmm_walk *walk);
+void hmm_range_unclaim(struct hmm_walk *walk);
 
 #else /* CONFIG_HMM_MIRROR */
 

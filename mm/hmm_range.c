@@ -1,134 +1,95 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Tracked ranges: does what a walk read from the page table still stand?
+ * Tracked ranges: is what a walk read from the page table still valid?
  *
  * A tracked range is a subscription to the invalidations of an mm that has no
  * callback: the notifier core marks the ranges that an invalidation overlaps,
- * and whoever cares looks at the mark. Marking takes a spinlock and nothing
+ * and drivers check the mark. Marking takes a spinlock and nothing
  * else, so it cannot sleep, fail or allocate, and ranges may come and go while
  * invalidations run.
  *
- * A range is in one of three states:
+ * A range is valid if all of its window, which is what the last walk was asked
+ * for, has been read and nothing has hit it since. Only a walk makes it valid
+ * again, so an invalidation that starts and ends between a walk and the check
+ * of it is not missed:
  *
- *	STALE     the array says nothing that may be relied upon
- *	WALKING   a walk began after the last overlapping invalidation ended
- *	VALID     that walk is complete, and none has started since
+ *	CPU 0 (driver)                        CPU 1 (mm)
  *
- * A walk takes the range from STALE (or VALID) to WALKING, which is refused
- * while an overlapping invalidation is in flight, and when it is done to VALID.
- * An invalidation takes it to STALE from whichever state it is in. There is no
- * way back to VALID but a new walk, so an invalidation that starts and ends
- * between a walk and the check of it is not missed:
- *
- *	the mm                                the driver
- *
- *	                                      hmm_range_fault()
- *	                                        STALE -> WALKING
- *	                                        reads the page table
- *	                                        WALKING -> VALID
- *	invalidate_range_start()
- *	  the range becomes STALE
- *	  callbacks run:
- *	    driver_lock()
- *	    zap the device's entries
- *	    driver_unlock()
- *	changes the page table
- *	invalidate_range_end()
- *	                                      driver_lock()
- *	                                      hmm_range_valid(): false, retry
- *	                                      driver_unlock()
+ *	hmm_range_fault()
+ *	  reads the page table
+ *	  the range becomes valid
+ *	                                      invalidate_range_start()
+ *	                                        the range becomes invalid
+ *	                                        callbacks run:
+ *	                                          driver_lock()
+ *	                                          zap the device's entries
+ *	                                          driver_unlock()
+ *	                                      changes the page table
+ *	                                      invalidate_range_end()
+ *	driver_lock()
+ *	hmm_range_valid(): false, retry
+ *	driver_unlock()
  *
  * All ranges are marked before the first callback of any kind. If the driver
  * takes its lock first, the check may pass, the device's entries are written,
  * and the callback, which waits for the lock, zaps them. If the callback takes
- * it first, the mark was set before that, and the check fails. The driver's
- * lock orders the two, so hmm_range_valid() needs no barrier.
+ * it first, the mark was set before that, and the check fails.
  *
  * Which invalidations are in flight is known exactly: each struct
  * mmu_notifier_range, which its caller keeps from start to end without changing
- * its bounds, event or owner, is linked into a list for that time. A range thus
- * waits for those that overlap it and for no others. The first registration in
- * an mm switches the recording on, under mm_take_all_locks(), when none can be
- * in flight; it is never switched off, so a range that is registered in the
- * middle of an invalidation finds it in the list.
+ * its bounds, event or owner, is linked into a list for that time. The first
+ * registration in an mm switches the recording on, under mm_take_all_locks(),
+ * when none can be in flight; it is never switched off, so a range that is
+ * registered in the middle of an invalidation finds it in the list.
  *
- * A range is divided into at most 64 chunks, and an invalidation notes which
- * ones it hit. The retry of a walk reads only these again. Not everything is
- * notified, though: a page that is populated, or one that becomes writable,
- * is not. This does not matter to the retry of one and the same call, which is
- * answered as of the time when it began; any other call walks everything.
+ * mm/hmm_claim.c has what a walk does for it.
  */
-#include <linux/bitops.h>
+#include <linux/debugobjects.h>
 #include <linux/export.h>
 #include <linux/hmm.h>
 #include <linux/interval_tree.h>
 #include <linux/jiffies.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
-#include <linux/oom.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task_stack.h>
+#include <asm/barrier.h>
 
 #include "hmm_internal.h"
 
-#define HMM_RANGE_CHUNK_BITS	6
+/*
+ * Debugging: with CONFIG_DEBUG_OBJECTS a range that is registered twice, or
+ * whose memory is freed or reused while it is registered, is reported where
+ * that happens.
+ */
 
-static struct hmm_ranges *hmm_range_ranges(const struct hmm_range *range)
+static const struct debug_obj_descr hmm_range_debug_descr = {
+	.name = "hmm_range",
+};
+
+/* -EINVAL: the range is registered already, and has to be left as it is. */
+static int hmm_range_debug_register(struct hmm_range *range)
 {
-	if (range->notifier || !range->tracking.mm)
-		return NULL;
-	return mmu_notifier_hmm_ranges(range->tracking.mm);
+	if (object_is_on_stack(range))
+		debug_object_init_on_stack(range, &hmm_range_debug_descr);
+	else
+		debug_object_init(range, &hmm_range_debug_descr);
+	return debug_object_activate(range, &hmm_range_debug_descr);
 }
 
-/* The least that leaves no more chunks than there are bits, or one a page. */
-static unsigned int hmm_range_chunk_shift(const struct hmm_range *range)
+static void hmm_range_debug_unregister(struct hmm_range *range)
 {
-	const struct interval_tree_node *node = &range->tracking.node;
-
-	return max(fls_long(node->last - node->start) - HMM_RANGE_CHUNK_BITS,
-		   PAGE_SHIFT);
-}
-
-/* The chunks of @range that [@start, @end) touches; none if it is empty. */
-u64 hmm_range_chunks(const struct hmm_range *range, unsigned long start,
-		     unsigned long end)
-{
-	const struct interval_tree_node *node = &range->tracking.node;
-	unsigned int shift = hmm_range_chunk_shift(range);
-	unsigned long last;
-
-	start = max(start, node->start);
-	last = min(end - 1, node->last);
-	if (start >= end || start > last)
-		return 0;
-	return GENMASK_ULL((last - node->start) >> shift,
-			   (start - node->start) >> shift);
+	debug_object_deactivate(range, &hmm_range_debug_descr);
+	debug_object_free(range, &hmm_range_debug_descr);
 }
 
 /*
- * The first run of chunks in @todo, which is not 0, and its addresses, as far as
- * they lie in the bounds of the walk.
+ * Called by the notifier core.
  */
-u64 hmm_range_first_span(const struct hmm_range *range, u64 todo,
-			 unsigned long *start, unsigned long *end)
-{
-	const struct interval_tree_node *node = &range->tracking.node;
-	unsigned int shift = hmm_range_chunk_shift(range);
-	/* The carry of the sum runs through the first run, to the bit behind. */
-	u64 span = todo & ~(todo + (todo & -todo));
-	u64 first = (u64)__ffs64(span) << shift;
-	u64 last = ((u64)fls64(span) << shift) - 1;
 
-	last = min_t(u64, last, node->last - node->start);
-	*start = max(range->start, node->start + (unsigned long)first);
-	*end = min(range->end, node->start + (unsigned long)last + 1);
-	return span;
-}
-
-/*
- * The invalidations that a driver causes itself, and has asked not to hear of.
- * The event goes first: few have an owner that means anything.
- */
+/* Test the event first; most events carry no owner. */
 static bool hmm_range_ignores(const struct hmm_range *range,
 			      const struct mmu_notifier_range *invalidation)
 {
@@ -137,31 +98,53 @@ static bool hmm_range_ignores(const struct hmm_range *range,
 	       invalidation->owner == range->tracking.owner;
 }
 
-static void hmm_range_mark(struct hmm_range *range, unsigned long start,
-			   unsigned long end)
+/* What the walk that runs has yet to claim needs no note. */
+void hmm_range_note(struct hmm_range *range,
+		    const struct mmu_notifier_range *invalidation)
 {
-	range->tracking.dirty |= hmm_range_chunks(range, start, end);
-	WRITE_ONCE(range->tracking.state, HMM_RANGE_STALE);
-}
+	struct hmm_range_tracking *tracking = &range->tracking;
 
-/* Mark the ranges from @node on that @invalidation overlaps. */
-static noinline void hmm_ranges_mark(struct interval_tree_node *node,
-				     const struct mmu_notifier_range *invalidation)
-{
-	unsigned long start = invalidation->start, end = invalidation->end;
-	struct hmm_range *range;
-
-	/* To the tree one that is empty may seem to lie within a range. */
-	if (start >= end)
+	if (tracking->unclaimed.start == tracking->unclaimed.end) {
+		hmm_dirty_add(&tracking->dirty, &tracking->window,
+			      invalidation->start, invalidation->end);
 		return;
-	for (; node; node = interval_tree_iter_next(node, start, end - 1)) {
-		range = container_of(node, struct hmm_range, tracking.node);
-		if (!hmm_range_ignores(range, invalidation))
-			hmm_range_mark(range, start, end);
 	}
+	hmm_dirty_add(&tracking->dirty, &tracking->window, invalidation->start,
+		      min(invalidation->end, tracking->unclaimed.start));
+	hmm_dirty_add(&tracking->dirty, &tracking->window,
+		      max(invalidation->start, tracking->unclaimed.end),
+		      invalidation->end);
 }
 
-/* Called before any callback of @invalidation, blocking or not. */
+static void hmm_range_mark(struct hmm_range *range,
+			   const struct mmu_notifier_range *invalidation)
+{
+	struct hmm_range_tracking *tracking = &range->tracking;
+
+	if (!hmm_overlaps(invalidation, tracking->window.start,
+			  tracking->window.end))
+		return;
+	if (tracking->valid && hmm_range_ignores(range, invalidation))
+		return;
+	WRITE_ONCE(tracking->valid, false);
+	if (tracking->faulting != current)
+		WRITE_ONCE(tracking->seq, tracking->seq + 1);
+	hmm_range_note(range, invalidation);
+}
+
+/* Out of line: most invalidations hit no range at all. */
+static noinline void
+hmm_ranges_mark(struct interval_tree_node *node,
+		const struct mmu_notifier_range *invalidation)
+{
+	/* One that is empty, searched as [start, end - 1], can match. */
+	for (; node; node = interval_tree_iter_next(node, invalidation->start,
+						    invalidation->end - 1))
+		hmm_range_mark(container_of(node, struct hmm_range,
+					    tracking.node), invalidation);
+}
+
+/* Called before any callback of this invalidation. */
 void hmm_ranges_invalidate_start(struct hmm_ranges *ranges,
 				 struct mmu_notifier_range *invalidation)
 {
@@ -176,6 +159,25 @@ void hmm_ranges_invalidate_start(struct hmm_ranges *ranges,
 	spin_unlock(&ranges->lock);
 }
 
+/* What the owner's invalidation has hit of the ranges that it kept valid. */
+static noinline void
+hmm_ranges_note_own(struct hmm_ranges *ranges,
+		    const struct mmu_notifier_range *invalidation)
+{
+	struct interval_tree_node *node;
+	struct hmm_range *range;
+
+	for (node = interval_tree_iter_first(&ranges->ranges,
+					     invalidation->start,
+					     invalidation->end - 1);
+	     node; node = interval_tree_iter_next(node, invalidation->start,
+						  invalidation->end - 1)) {
+		range = container_of(node, struct hmm_range, tracking.node);
+		if (hmm_range_ignores(range, invalidation))
+			hmm_range_note(range, invalidation);
+	}
+}
+
 static noinline void hmm_ranges_wake(struct hmm_ranges *ranges)
 {
 	wake_up_all(&ranges->wq);
@@ -187,6 +189,8 @@ void hmm_ranges_invalidate_end(struct hmm_ranges *ranges,
 {
 	spin_lock(&ranges->lock);
 	__list_del_entry(&invalidation->tracked);
+	if (unlikely(invalidation->owner))
+		hmm_ranges_note_own(ranges, invalidation);
 	spin_unlock(&ranges->lock);
 
 	/*
@@ -208,8 +212,8 @@ void hmm_ranges_release(struct hmm_ranges *ranges)
 	for (node = interval_tree_iter_first(&ranges->ranges, 0, ULONG_MAX);
 	     node; node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
 		range = container_of(node, struct hmm_range, tracking.node);
-		hmm_range_mark(range, range->tracking.node.start,
-			       range->tracking.node.last + 1);
+		WRITE_ONCE(range->tracking.valid, false);
+		WRITE_ONCE(range->tracking.seq, range->tracking.seq + 1);
 	}
 	spin_unlock(&ranges->lock);
 
@@ -225,58 +229,47 @@ void hmm_ranges_init(struct hmm_ranges *ranges)
 	ranges->dying = false;
 }
 
-static bool hmm_range_overlaps(const struct hmm_range *range,
-			       const struct mmu_notifier_range *invalidation)
-{
-	return invalidation->start < invalidation->end &&
-	       invalidation->start <= range->tracking.node.last &&
-	       invalidation->end > range->tracking.node.start;
-}
-
 /*
- * May the page table be read now, as far as invalidations go? 0, -EBUSY while
- * one that overlaps @range is in flight, or -EFAULT for good.
+ * Registering.
  */
-static int hmm_range_readable(const struct hmm_ranges *ranges,
-			      const struct hmm_range *range)
+
+static void hmm_range_reset(struct hmm_range *range, unsigned long start,
+			    unsigned long end)
 {
-	const struct mmu_notifier_range *invalidation;
+	struct hmm_range_tracking *tracking = &range->tracking;
 
-	lockdep_assert_held(&ranges->lock);
-
-	if (ranges->dying)
-		return -EFAULT;
-	list_for_each_entry(invalidation, &ranges->invalidations, tracked) {
-		if (hmm_range_overlaps(range, invalidation) &&
-		    !hmm_range_ignores(range, invalidation))
-			return -EBUSY;
-	}
-	return 0;
-}
-
-static int hmm_range_prepare(struct hmm_range *range, struct mm_struct *mm,
-			     unsigned long start, unsigned long end)
-{
 	range->notifier = NULL;
 	range->notifier_seq = 0;
 	range->start = start;
 	range->end = end;
-	range->tracking.mm = NULL;
-	range->tracking.state = HMM_RANGE_STALE;
-	range->tracking.dirty = 0;
-	range->tracking.call.hmm_pfns = NULL;
+	/* Others may be looking at a range that was registered before. */
+	WRITE_ONCE(tracking->valid, false);
+	WRITE_ONCE(tracking->seq, 0);
+	tracking->mm = NULL;
+	tracking->ranges = NULL;
+	tracking->retry = false;
+	tracking->window = (struct hmm_extent){ start, end };
+	hmm_dirty_clear(&tracking->dirty);
+	tracking->unclaimed = (struct hmm_extent){};
+	tracking->faulting = NULL;
+	tracking->call.hmm_pfns = NULL;
+}
 
-	if (offset_in_page(start | end) || start >= end || end > mm->task_size)
-		return -EINVAL;
-	if (range->flags & ~HMM_RANGE_SPARSE ||
-	    range->ignore_events >= BIT(MMU_NOTIFY_EXCLUSIVE + 1))
-		return -EINVAL;
-	return 0;
+static bool hmm_range_is_sound(const struct hmm_range *range,
+			       const struct mm_struct *mm)
+{
+	const unsigned int events = BIT(MMU_NOTIFY_MIGRATE) |
+				    BIT(MMU_NOTIFY_EXCLUSIVE);
+
+	return range->start < range->end && range->end <= mm->task_size &&
+	       !offset_in_page(range->start | range->end) &&
+	       !(range->flags & ~HMM_RANGE_SPARSE) &&
+	       !(range->ignore_events & ~events);
 }
 
 /*
  * Recording is on. If the users of the mm go away meanwhile that does no harm:
- * what is among the ranges of a dying mm is never readable.
+ * a range of a dying mm never becomes valid.
  */
 static int hmm_range_insert(struct hmm_range *range, struct mm_struct *mm,
 			    struct hmm_ranges *ranges)
@@ -288,6 +281,7 @@ static int hmm_range_insert(struct hmm_range *range, struct mm_struct *mm,
 	/* Pairs with the mmdrop() in hmm_range_unregister(). */
 	mmgrab(mm);
 	tracking->mm = mm;
+	tracking->ranges = ranges;
 	tracking->owner = range->dev_private_owner;
 	tracking->ignore_events = range->ignore_events;
 	tracking->flags = range->flags;
@@ -300,19 +294,55 @@ static int hmm_range_insert(struct hmm_range *range, struct mm_struct *mm,
 	return 0;
 }
 
-/* Switch recording on. */
+static int hmm_ranges_record_locked(struct mm_struct *mm)
+{
+	if (mmu_notifier_hmm_ranges(mm))
+		return 0;
+	if (!atomic_read(&mm->mm_users))
+		return -EFAULT;
+	return mmu_notifier_track_ranges(mm);
+}
+
+/* Switch recording on, unless somebody else has done so. */
 static int hmm_ranges_record(struct mm_struct *mm)
 {
 	int ret;
 
+	if (mmu_notifier_hmm_ranges(mm))
+		return 0;
+
+	might_sleep();
+	might_lock(&mm->mmap_lock);
 	if (!mmget_not_zero(mm))
 		return -EFAULT;
 	ret = mmap_write_lock_killable(mm);
 	if (!ret) {
-		ret = mmu_notifier_track_ranges(mm);
+		ret = hmm_ranges_record_locked(mm);
 		mmap_write_unlock(mm);
 	}
-	mmput(mm);
+	/* Not mmput(): .release of a driver may wait for the caller. */
+	mmput_async(mm);
+	return ret;
+}
+
+static __always_inline int
+__hmm_range_register(struct hmm_range *range, struct mm_struct *mm,
+		     unsigned long start, unsigned long end,
+		     int (*record)(struct mm_struct *mm))
+{
+	int ret;
+
+	ret = hmm_range_debug_register(range);
+	if (ret)
+		return ret;
+	hmm_range_reset(range, start, end);
+	ret = -EINVAL;
+	if (hmm_range_is_sound(range, mm))
+		ret = record(mm);
+	if (!ret)
+		ret = hmm_range_insert(range, mm, mmu_notifier_hmm_ranges(mm));
+	if (ret)
+		hmm_range_debug_unregister(range);
 	return ret;
 }
 
@@ -322,7 +352,7 @@ static int hmm_ranges_record(struct mm_struct *mm)
  *	&hmm_range.flags are set by the caller; the rest may hold anything.
  * @mm: the address space, which need not be the caller's own
  * @start: first virtual address, page aligned
- * @end: first virtual address behind the range, page aligned
+ * @end: first address past the end of the range, page aligned
  *
  * The range is not valid before it was walked, or hmm_range_begin() was called.
  * Any number of ranges may overlap. It stays in place, and memory, until
@@ -337,7 +367,8 @@ static int hmm_ranges_record(struct mm_struct *mm)
  * Return: 0, or
  *
  * * -EINVAL: a bound is not page aligned, the range is empty, wraps or reaches
- *   beyond the address space, or @range has an unknown flag or event.
+ *   beyond the address space, or @range has an unknown flag or an event that
+ *   cannot be ignored.
  * * -EFAULT: @mm has no users any more.
  * * -ENOMEM: no memory for the notifier subscriptions of @mm.
  * * -EINTR: a signal came while the locks were awaited.
@@ -345,20 +376,7 @@ static int hmm_ranges_record(struct mm_struct *mm)
 int hmm_range_register(struct hmm_range *range, struct mm_struct *mm,
 		       unsigned long start, unsigned long end)
 {
-	struct hmm_ranges *ranges;
-	int ret;
-
-	ret = hmm_range_prepare(range, mm, start, end);
-	if (ret)
-		return ret;
-	ranges = mmu_notifier_hmm_ranges(mm);
-	if (!ranges) {
-		ret = hmm_ranges_record(mm);
-		if (ret)
-			return ret;
-		ranges = mmu_notifier_hmm_ranges(mm);
-	}
-	return hmm_range_insert(range, mm, ranges);
+	return __hmm_range_register(range, mm, start, end, hmm_ranges_record);
 }
 EXPORT_SYMBOL_GPL(hmm_range_register);
 
@@ -378,24 +396,9 @@ EXPORT_SYMBOL_GPL(hmm_range_register);
 int hmm_range_register_locked(struct hmm_range *range, struct mm_struct *mm,
 			      unsigned long start, unsigned long end)
 {
-	struct hmm_ranges *ranges;
-	int ret;
-
 	mmap_assert_write_locked(mm);
-
-	ret = hmm_range_prepare(range, mm, start, end);
-	if (ret)
-		return ret;
-	ranges = mmu_notifier_hmm_ranges(mm);
-	if (!ranges) {
-		if (!atomic_read(&mm->mm_users))
-			return -EFAULT;
-		ret = mmu_notifier_track_ranges(mm);
-		if (ret)
-			return ret;
-		ranges = mmu_notifier_hmm_ranges(mm);
-	}
-	return hmm_range_insert(range, mm, ranges);
+	return __hmm_range_register(range, mm, start, end,
+				    hmm_ranges_record_locked);
 }
 EXPORT_SYMBOL_GPL(hmm_range_register_locked);
 
@@ -406,9 +409,10 @@ EXPORT_SYMBOL_GPL(hmm_range_register_locked);
  * No other call on @range is running, and none follows but hmm_range_valid(),
  * which is false from now on, and hmm_range_register().
  *
- * Context: Takes a spinlock and never waits for an invalidation; may drop the
- * last reference to the mm, for which it may sleep. Any lock of the driver or
- * of the mm may be held. Works on an mm that is dying or dead.
+ * Context: Takes a spinlock and never waits for an invalidation. May drop the
+ * last reference to the mm; a caller that must not sleep, or holds locks of the
+ * mm, holds another one. Interrupts are on, so no lock is held that an interrupt
+ * takes. Works on an mm that is dying or dead.
  */
 void hmm_range_unregister(struct hmm_range *range)
 {
@@ -417,70 +421,108 @@ void hmm_range_unregister(struct hmm_range *range)
 
 	if (!ranges)
 		return;
+	lockdep_assert_irqs_enabled();
 
 	spin_lock(&ranges->lock);
 	interval_tree_remove(&range->tracking.node, &ranges->ranges);
-	WRITE_ONCE(range->tracking.state, HMM_RANGE_STALE);
+	WRITE_ONCE(range->tracking.valid, false);
 	spin_unlock(&ranges->lock);
 
+	hmm_range_debug_unregister(range);
 	range->tracking.mm = NULL;
+	range->tracking.ranges = NULL;
 	mmdrop(mm);
 }
 EXPORT_SYMBOL_GPL(hmm_range_unregister);
 
+/*
+ * Validity, and waiting.
+ */
+
+/*
+ * May [@start, @end) be read now, as far as invalidations go? 0, -EBUSY while
+ * one that overlaps it is in flight, or -EFAULT for good.
+ */
+static int hmm_ranges_readable(const struct hmm_ranges *ranges,
+			       unsigned long start, unsigned long end)
+{
+	const struct mmu_notifier_range *invalidation;
+
+	lockdep_assert_held(&ranges->lock);
+
+	if (ranges->dying)
+		return -EFAULT;
+	list_for_each_entry(invalidation, &ranges->invalidations, tracked)
+		if (hmm_overlaps(invalidation, start, end))
+			return -EBUSY;
+	return 0;
+}
+
 /**
  * hmm_range_begin() - arm a range without a walk
- * @range: a registered range
+ * @range: a registered range; its bounds may be narrowed as for a walk
  *
  * For a driver that looks the memory up in another way, such as
  * make_device_exclusive(): from here on hmm_range_valid() is true until the
- * next overlapping invalidation starts. What the driver looks up afterwards
- * stands as long as that is so.
+ * next invalidation that overlaps [@range->start, @range->end) starts. What the
+ * driver looks up afterwards is good as long as that is so.
  *
- * Context: Process context, also with spinlocks held; never waits. No lock needs
- * to be held. The caller serialises it with the walks of @range. A walk that
- * follows reads everything anew.
+ * Context: Takes a spinlock and never waits. No lock needs to be held;
+ * interrupts are on, so none that an interrupt takes. The caller serialises it
+ * with the walks of @range. A walk that follows reads everything.
  *
  * Return: 0, or
  *
  * * -EBUSY: an overlapping invalidation is in flight. Call
  *   hmm_range_wait_until_valid() and try again.
  * * -EFAULT: the mm is dying.
- * * -EINVAL: @range is not registered.
+ * * -EINVAL: @range is not registered, or its bounds are not within those
+ *   registered.
  */
 int hmm_range_begin(struct hmm_range *range)
 {
+	struct hmm_range_tracking *tracking = &range->tracking;
 	struct hmm_ranges *ranges = hmm_range_ranges(range);
 	int ret;
 
-	if (!ranges)
+	if (!ranges || !hmm_range_has_window(range))
 		return -EINVAL;
+	lockdep_assert_irqs_enabled();
 
 	spin_lock(&ranges->lock);
-	ret = hmm_range_readable(ranges, range);
-	if (!ret)
-		WRITE_ONCE(range->tracking.state, HMM_RANGE_VALID);
-	range->tracking.call.hmm_pfns = NULL;
+	ret = hmm_ranges_readable(ranges, range->start, range->end);
+	tracking->window = (struct hmm_extent){ range->start, range->end };
+	hmm_dirty_clear(&tracking->dirty);
+	tracking->call.hmm_pfns = NULL;
+	WRITE_ONCE(tracking->valid, !ret);
 	spin_unlock(&ranges->lock);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(hmm_range_begin);
 
 /**
- * hmm_range_valid() - does the last walk of a range still stand?
+ * hmm_range_valid() - is the last walk of a range still valid?
  * @range: a registered range, or one that is zeroed or unregistered again
+ *
+ * It covers the window of the last walk or hmm_range_begin(), which may be less
+ * than what was registered.
  *
  * Context: Any; lockless. For the answer to mean anything the caller holds the
  * lock that its invalidation callback takes to tear down the device's entries:
  * as long as that lock is held, what the walk stored may be given to the
- * device.
+ * device. A thread that sees true sees what the walk stored, also if another
+ * thread walked.
  *
  * Return: true if the last walk or hmm_range_begin() succeeded and no
- * overlapping invalidation has started since.
+ * invalidation that overlaps it has started since.
  */
 bool hmm_range_valid(const struct hmm_range *range)
 {
-	return READ_ONCE(range->tracking.state) == HMM_RANGE_VALID;
+	/*
+	 * Pairs with the smp_store_release() in hmm_walk_again(): the
+	 * entries of the array are read after the flag that vouches for them.
+	 */
+	return smp_load_acquire(&range->tracking.valid);
 }
 EXPORT_SYMBOL_GPL(hmm_range_valid);
 
@@ -489,8 +531,10 @@ static int hmm_range_poll(struct hmm_ranges *ranges,
 {
 	int ret;
 
+	lockdep_assert_irqs_enabled();
+
 	spin_lock(&ranges->lock);
-	ret = hmm_range_readable(ranges, range);
+	ret = hmm_ranges_readable(ranges, range->start, range->end);
 	spin_unlock(&ranges->lock);
 	return ret;
 }
@@ -498,7 +542,7 @@ static int hmm_range_poll(struct hmm_ranges *ranges,
 /*
  * Sleep until no overlapping invalidation is in flight, for @timeout jiffies at
  * most: 0, -EBUSY when the time is up, -EFAULT when the mm is dying, -EINTR on
- * a fatal signal, -EINVAL for a range that is not registered.
+ * a fatal signal, -EINVAL for a range that is not registered or has no window.
  */
 int hmm_range_wait(struct hmm_range *range, unsigned long timeout)
 {
@@ -506,15 +550,17 @@ int hmm_range_wait(struct hmm_range *range, unsigned long timeout)
 	long left;
 	int ret;
 
-	if (!ranges)
+	if (!ranges || !hmm_range_has_window(range))
 		return -EINVAL;
+	if (timeout) {
+		might_sleep();
+		/* Waiting for one invalidation from within another may deadlock. */
+		lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
+		lock_map_release(&__mmu_notifier_invalidate_range_start_map);
+	}
 	ret = hmm_range_poll(ranges, range);
 	if (ret != -EBUSY || !timeout)
 		return ret;
-
-	/* To wait for an invalidation from within one may be a deadlock. */
-	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
-	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
 
 	timeout = min_t(unsigned long, timeout, MAX_SCHEDULE_TIMEOUT);
 	left = wait_event_killable_timeout(ranges->wq,
@@ -528,15 +574,17 @@ int hmm_range_wait(struct hmm_range *range, unsigned long timeout)
  * @range: a registered range
  * @timeout_ms: how long to wait, in milliseconds; 0 asks without waiting
  *
- * Waits for the invalidations that overlap @range and for no others. It says
- * nothing about hmm_range_valid(): that takes a walk, which is to come next.
+ * Waits for the invalidations that overlap [@range->start, @range->end) and for
+ * no others. It says nothing about hmm_range_valid(): that takes a walk, which
+ * is to come next.
  *
  * Context: May sleep, unless @timeout_ms is 0. The mmap lock may be held, but
- * no lock that an invalidation callback takes.
+ * no lock that an invalidation callback takes. Interrupts are on.
  *
  * Return: true if no overlapping invalidation is in flight and the mm is alive;
  * false if there still is one at the end of the time, on a fatal signal, when
- * the mm is dying, or if @range is not registered.
+ * the mm is dying, or if @range is not registered or its bounds are not within
+ * those registered.
  */
 bool hmm_range_wait_until_valid(struct hmm_range *range,
 				unsigned long timeout_ms)
@@ -546,90 +594,3 @@ bool hmm_range_wait_until_valid(struct hmm_range *range,
 	return !hmm_range_wait(range, msecs_to_jiffies(ms));
 }
 EXPORT_SYMBOL_GPL(hmm_range_wait_until_valid);
-
-/*
- * Is this the retry of the call that @range->tracking.dirty is about? With a
- * mask the array is input too, and the last output has overwritten it.
- */
-static bool hmm_range_is_retry(const struct hmm_range *range, bool fault)
-{
-	const struct hmm_range_tracking *tracking = &range->tracking;
-
-	return tracking->state != HMM_RANGE_VALID && !range->pfn_flags_mask &&
-	       tracking->call.hmm_pfns == range->hmm_pfns &&
-	       tracking->call.start == range->start &&
-	       tracking->call.end == range->end &&
-	       tracking->call.default_flags == range->default_flags &&
-	       tracking->call.dev_private_owner == range->dev_private_owner &&
-	       tracking->call.fault == fault;
-}
-
-static void hmm_range_new_call(struct hmm_range *range, bool fault)
-{
-	struct hmm_range_tracking *tracking = &range->tracking;
-
-	tracking->call.hmm_pfns = range->pfn_flags_mask ? NULL : range->hmm_pfns;
-	tracking->call.start = range->start;
-	tracking->call.end = range->end;
-	tracking->call.default_flags = range->default_flags;
-	tracking->call.dev_private_owner = range->dev_private_owner;
-	tracking->call.fault = fault;
-}
-
-/*
- * Begin a walk: 0 with the chunks to walk in @todo, or the errno that the
- * caller of the walk gets. The caller holds the mmap lock.
- */
-int hmm_range_walk_begin(struct hmm_range *range, bool fault, u64 *todo)
-{
-	struct hmm_ranges *ranges = hmm_range_ranges(range);
-	struct hmm_range_tracking *tracking = &range->tracking;
-	int ret;
-
-	if (!ranges || !range->hmm_pfns || range->start >= range->end ||
-	    offset_in_page(range->start | range->end) ||
-	    range->start < tracking->node.start ||
-	    range->end - 1 > tracking->node.last)
-		return -EINVAL;
-	if (range->pfn_flags_mask && tracking->flags & HMM_RANGE_SPARSE)
-		return -EINVAL;
-	if (!atomic_read(&tracking->mm->mm_users) ||
-	    check_stable_address_space(tracking->mm))
-		return -EFAULT;
-
-	spin_lock(&ranges->lock);
-	ret = hmm_range_readable(ranges, range);
-	if (!ret) {
-		*todo = hmm_range_chunks(range, range->start, range->end);
-		if (hmm_range_is_retry(range, fault))
-			*todo &= tracking->dirty;
-		else
-			hmm_range_new_call(range, fault);
-		tracking->dirty = 0;
-		WRITE_ONCE(tracking->state, HMM_RANGE_WALKING);
-	}
-	spin_unlock(&ranges->lock);
-	return ret;
-}
-
-/*
- * End the walk: @todo are the chunks that it did not get to, @err why. The
- * range becomes valid if it got to all of them and was not invalidated
- * meanwhile. Returns what the caller of the walk gets. A walk that ran into
- * something else than an invalidation is no call to be retried.
- */
-int hmm_range_walk_end(struct hmm_range *range, u64 todo, int err)
-{
-	struct hmm_ranges *ranges = hmm_range_ranges(range);
-	struct hmm_range_tracking *tracking = &range->tracking;
-
-	spin_lock(&ranges->lock);
-	if (!err && tracking->state != HMM_RANGE_WALKING)
-		err = ranges->dying ? -EFAULT : -EBUSY;
-	if (err && err != -EBUSY)
-		tracking->call.hmm_pfns = NULL;
-	tracking->dirty |= todo;
-	WRITE_ONCE(tracking->state, err ? HMM_RANGE_STALE : HMM_RANGE_VALID);
-	spin_unlock(&ranges->lock);
-	return err;
-}

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
+ * Copyright 2013 Red Hat Inc.
+ *
+ * Authors: Jérôme Glisse <jglisse@redhat.com>
+ *
  * HMM: share the address space of a process with a device.
  *
  * This header is the interface for drivers. Documentation/mm/hmm.rst gives the
@@ -13,7 +17,9 @@
 #include <linux/interval_tree.h>
 #include <linux/mm.h>
 
+struct hmm_ranges;
 struct mmu_interval_notifier;
+struct task_struct;
 
 /**
  * enum hmm_pfn_flags - bits of an entry of &hmm_range.hmm_pfns beside the pfn
@@ -60,7 +66,7 @@ enum hmm_pfn_flags {
  *
  * Context: Nothing pins the page. Use it under the driver's lock, after
  * hmm_range_valid() (or mmu_interval_read_retry()) under that same lock said
- * that the walk still stands.
+ * that the walk is still valid.
  *
  * Return: the page.
  */
@@ -102,35 +108,71 @@ static inline unsigned int hmm_pfn_to_map_order(unsigned long hmm_pfn)
 	return (hmm_pfn >> HMM_PFN_ORDER_SHIFT) & 0x1F;
 }
 
+/* Addresses from @start up to and excluding @end, both page aligned. */
+struct hmm_extent {
+	unsigned long start;
+	unsigned long end;
+};
+
+/* How many hits of a walk are kept exactly; as many may be left of the last. */
+#define HMM_DIRTY_HITS	8
+#define HMM_DIRTY_NOTES	(2 * HMM_DIRTY_HITS)
+
+/*
+ * What has to be read of a window: the union of its members. mm/hmm_dirty.c
+ *
+ * @notes: the first extents that were added, exactly
+ * @nr: how many of @notes there are
+ * @left: how many of them are what a walk that was interrupted had left
+ * @chunks: later ones, as bits for a 64th of the window or more
+ * @rest: what a walk that was interrupted had left of one extent
+ */
+struct hmm_dirty {
+	struct hmm_extent	notes[HMM_DIRTY_NOTES];
+	unsigned int		nr;
+	unsigned int		left;
+	u64			chunks;
+	struct hmm_extent	rest;
+};
+
 /*
  * What mm/hmm_range.c keeps in a tracked range. Drivers do not look inside.
  *
- * @mm, @owner, @ignore_events and @flags do not change while the range is
- * registered.
- * All else is written under the lock of the mm's struct hmm_ranges; only @state
- * is also read without it.
+ * @mm, @ranges, @node, @owner, @ignore_events and @flags do not change while the
+ * range is registered. @retry is written by the thread that walks, without a lock.
+ * All else is written under the lock of the mm's struct hmm_ranges; @valid and
+ * @seq are also read without it.
  */
 struct hmm_range_tracking {
-	/* The mm whose ranges this one is among; NULL: not registered. */
+	/* The mm whose ranges this one is among, and these; NULL: not registered. */
 	struct mm_struct	*mm;
+	struct hmm_ranges	*ranges;
 	/* The bounds as registered. */
 	struct interval_tree_node node;
-	/* Own invalidations of these events do not mark the range. */
+	/* Own invalidations of these events keep a valid range valid. */
 	void			*owner;
 	unsigned int		ignore_events;
 	unsigned int		flags;
 
-	unsigned int		state;
-	/* The chunks of the range that were invalidated since they were walked. */
-	u64			dirty;
-	/* The call that @dirty relates to: only its retry may trust the array. */
+	/* All of the window was read, and nothing has hit it since. */
+	bool			valid;
+	/* hmm_range_retry() was called since the last walk. */
+	bool			retry;
+	/* Counts what has marked the range, but for faults of its own walk. */
+	unsigned long		seq;
+	/* Bounds of the last walk or hmm_range_begin(). */
+	struct hmm_extent	window;
+	/* What was hit of the window, or not read, since it was last read. */
+	struct hmm_dirty	dirty;
+	/* What the walk that runs has not claimed yet of its extent. */
+	struct hmm_extent	unclaimed;
+	/* The thread that walks, while a fault runs. */
+	const struct task_struct *faulting;
+	/* What wrote the array: only the same call may keep what it says. */
 	struct {
 		const unsigned long	*hmm_pfns;
-		unsigned long		start;
-		unsigned long		end;
 		unsigned long		default_flags;
 		void			*dev_private_owner;
-		bool			fault;
 	} call;
 };
 
@@ -138,12 +180,12 @@ struct hmm_range_tracking {
  * enum hmm_range_flags - bits of &hmm_range.flags
  *
  * @HMM_RANGE_SPARSE: Write one entry for each leaf of the page table instead of
- *	one for each of its pages, or for what there is no page for, so that a
- *	walk of large mappings costs next to nothing. An entry with order n
- *	stands for the pages from its own up to the next address that is a
- *	multiple of 2^n pages, or to the end of the range. What the walk wrote
- *	is found by hmm_next_run(); the entries in between hold what they
- *	held before. Requests page by page do not go with it: a walk with
+ *	one for each of its pages, or for each hole or error, so that a
+ *	walk of large mappings stores few entries. An entry with order n
+ *	describes the pages from its own up to the next address that is a
+ *	multiple of 2^n pages, or to the end of the window. Use hmm_next_run()
+ *	to find the entries that the walk wrote; those in between hold what
+ *	they held before. Requests page by page do not go with it: a walk with
  *	&hmm_range.pfn_flags_mask set is -EINVAL.
  */
 enum hmm_range_flags {
@@ -160,11 +202,10 @@ enum hmm_range_flags {
  * @notifier_seq: With @notifier: the result of mmu_interval_read_begin().
  * @start: First virtual address, page aligned. A walk of a registered range may
  *	be narrowed to a part of it.
- * @end: First virtual address behind the range, page aligned.
- * @hmm_pfns: One entry a page from @start on, see &enum hmm_pfn_flags. Between a
- *	call and its retry the array has to be kept: entries that still stand
- *	are not written again. To use the memory for something else in between,
- *	call hmm_range_begin(), after which nothing is taken for a retry.
+ * @end: First address past the end of the range, page aligned.
+ * @hmm_pfns: One entry a page from @start on, see &enum hmm_pfn_flags. Each walk
+ *	writes all of a dense array, whatever it holds, unless the driver has
+ *	called hmm_range_retry().
  * @default_flags: What is asked for of each page: 0, %HMM_PFN_REQ_FAULT, or
  *	that and %HMM_PFN_REQ_WRITE.
  * @pfn_flags_mask: Which request bits of the entries of @hmm_pfns are added to
@@ -172,9 +213,11 @@ enum hmm_range_flags {
  *	requests.
  * @dev_private_owner: The &dev_pagemap.owner of the device memory that a walk
  *	reports instead of faulting it back to system memory. NULL: none.
- * @ignore_events: Set before registering: a mask of BIT(MMU_NOTIFY_...);
- *	invalidations of these kinds that the owner @dev_private_owner causes
- *	do not invalidate the range.
+ * @ignore_events: Set before registering: 0, or a mask of
+ *	BIT(MMU_NOTIFY_MIGRATE) and BIT(MMU_NOTIFY_EXCLUSIVE). A valid range
+ *	stays valid when the owner @dev_private_owner causes such an
+ *	invalidation. Between a walk and the use of its result the driver holds
+ *	such invalidations off, or updates the entries itself.
  * @flags: Set before registering: &enum hmm_range_flags.
  * @tracking: private
  *
@@ -197,7 +240,7 @@ struct hmm_range {
 };
 
 /**
- * struct hmm_run - consecutive pages of a range that one entry stands for
+ * struct hmm_run - consecutive pages of a range that one entry describes
  * @first: index of the first page in &hmm_range.hmm_pfns
  * @nr_pages: how many
  * @hmm_pfn: the entry of the first page. If it is %HMM_PFN_VALID, the pfns of
@@ -214,7 +257,7 @@ struct hmm_run {
  * @range: the range, with the bounds and the array of the walk
  * @run: the run before; zeroed to begin
  *
- * Goes through a sparse array and through one that is not alike::
+ * Works the same with a sparse array and with a dense one::
  *
  *	struct hmm_run run = {};
  *
@@ -257,10 +300,12 @@ int hmm_range_fault(struct hmm_range *range);
 int hmm_range_fault_locked(struct hmm_range *range, int *locked);
 int hmm_range_fault_unlocked_timeout(struct hmm_range *range,
 				     unsigned long timeout);
+void hmm_range_retry(struct hmm_range *range);
 
 /*
- * How long, in milliseconds, a driver that has no better idea lets
- * hmm_range_wait_until_valid() wait.
+ * How long, in milliseconds, a driver that has no better idea waits:
+ * for hmm_range_wait_until_valid() as it is, and by msecs_to_jiffies() for
+ * hmm_range_fault_unlocked_timeout().
  */
 #define HMM_RANGE_DEFAULT_TIMEOUT 1000
 

@@ -69,26 +69,6 @@ static void t1_no_walk_during_an_invalidation(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, hmm_range_valid(range));
 }
 
-/* A walk whose page table has been read when the invalidation comes. */
-static void t1_invalidation_at_the_end_of_a_walk(struct kunit *test)
-{
-	struct mm_struct *mm = test_mm(test);
-	struct hmm_range *range = hmm_test_range(test, mm, 10, 10);
-	u64 todo;
-
-	mmap_read_lock(mm);
-	KUNIT_EXPECT_EQ(test, hmm_range_walk_begin(range, false, &todo), 0);
-	hmm_test_invalidate(mm, 15, 1);
-	KUNIT_EXPECT_EQ(test, hmm_range_walk_end(range, 0, 0), -EBUSY);
-	KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
-
-	KUNIT_EXPECT_EQ(test, hmm_range_walk_begin(range, false, &todo), 0);
-	hmm_test_start(test, mm, 15, 1);
-	KUNIT_EXPECT_EQ(test, hmm_range_walk_end(range, 0, 0), -EBUSY);
-	KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
-	mmap_read_unlock(mm);
-}
-
 static void t1_begin_arms_without_a_walk(struct kunit *test)
 {
 	struct mm_struct *mm = test_mm(test);
@@ -302,6 +282,61 @@ static void t3_only_the_first_takes_the_locks(struct kunit *test)
 	in_time(test, do_unregister, first, mm);
 	mmap_read_unlock(mm);
 }
+
+#ifdef CONFIG_PER_VMA_LOCK
+/* How often the mmap lock was let go after the locks of the vmas were taken. */
+static unsigned int mmap_writes_since_locked(struct kunit *test,
+					     struct mm_struct *mm)
+{
+	struct vm_area_struct *vma;
+	unsigned int since;
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, hmm_test_addr(0));
+	KUNIT_EXPECT_NOT_NULL(test, vma);
+	since = vma ? mm->mm_lock_seq.sequence - vma->vm_lock_seq : 0;
+	mmap_read_unlock(mm);
+	return since;
+}
+
+/* Both find that nothing is recorded yet, and one takes the locks. */
+static void t3_racing_first_ones_take_the_locks_once(struct kunit *test)
+{
+	struct mm_struct *mm = test_mm(test);
+	struct hmm_range *ranges[2];
+	struct hmm_test_job *jobs[2];
+	unsigned int once;
+
+	hmm_test_map(test, NULL, 0, 1, PROT_READ);
+	mmap_write_lock(mm);
+	vma_start_write(vma_lookup(mm, hmm_test_addr(0)));
+	mmap_write_unlock(mm);
+	once = mmap_writes_since_locked(test, mm);
+
+	mmap_read_lock(mm);
+	for (int i = 0; i < 2; i++) {
+		struct hmm_test_job args = { .mm = mm };
+
+		ranges[i] = hmm_test_alloc_range(test, 10);
+		args.range = ranges[i];
+		jobs[i] = hmm_test_start_job(test, do_register, &args);
+		KUNIT_EXPECT_TRUE(test, hmm_test_job_sleeps(jobs[i]));
+	}
+	mmap_read_unlock(mm);
+	for (int i = 0; i < 2; i++) {
+		KUNIT_ASSERT_TRUE(test, hmm_test_job_ends(jobs[i]));
+		KUNIT_EXPECT_EQ(test, jobs[i]->result, 0);
+		hmm_range_unregister(ranges[i]);
+	}
+	/* The second took the mmap lock later, and none of a vma under it. */
+	KUNIT_EXPECT_GT(test, mmap_writes_since_locked(test, mm), once);
+}
+#else
+static void t3_racing_first_ones_take_the_locks_once(struct kunit *test)
+{
+	kunit_skip(test, "sees it by the locks of vmas");
+}
+#endif
 
 static void t4_ends_are_exclusive(struct kunit *test)
 {
@@ -628,7 +663,10 @@ static void t7_all_fails_once_the_mm_is_dying(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hmm_range_begin(range), -EINVAL);
 }
 
-/* Is the range hit, and walks refused, by an invalidation of this kind? */
+/*
+ * Is a valid range hit by an invalidation of this kind? Whoever causes it, no
+ * walk of what it overlaps succeeds before it ends.
+ */
 static bool hit_by(struct kunit *test, struct hmm_range *range,
 		   enum mmu_notifier_event event, void *by)
 {
@@ -639,8 +677,9 @@ static bool hit_by(struct kunit *test, struct hmm_range *range,
 	invalidation = hmm_test_start_event(test, range->tracking.mm, 10, 1,
 					    event, by);
 	hit = !hmm_range_valid(range);
-	KUNIT_EXPECT_EQ(test, can_walk(range), !hit);
+	KUNIT_EXPECT_FALSE(test, can_walk(range));
 	hmm_test_end(test, invalidation);
+	KUNIT_EXPECT_EQ(test, hmm_range_valid(range), !hit);
 	return hit;
 }
 
@@ -946,7 +985,13 @@ static void errno_of_unknown_flags_and_events(struct kunit *test)
 				-EINVAL);
 	}
 	range->flags = 0;
-	for (int bit = MMU_NOTIFY_EXCLUSIVE + 1; bit < 32; bit++) {
+	for (int bit = 0; bit < 32; bit++) {
+		/* Beside one that can be ignored, too. */
+		range->ignore_events = BIT(bit) | BIT(MMU_NOTIFY_MIGRATE);
+		if (bit == MMU_NOTIFY_MIGRATE || bit == MMU_NOTIFY_EXCLUSIVE)
+			continue;
+		KUNIT_EXPECT_EQ(test, hmm_range_register(range, mm, 0, PAGE_SIZE),
+				-EINVAL);
 		range->ignore_events = BIT(bit);
 		KUNIT_EXPECT_EQ(test, hmm_range_register(range, mm, 0, PAGE_SIZE),
 				-EINVAL);
@@ -1007,6 +1052,11 @@ static void errno_of_changed_bounds(struct kunit *test)
 		range->end = bad[i][1];
 		KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), -EINVAL);
 		KUNIT_EXPECT_EQ(test, hmm_test_fault(range), -EINVAL);
+		KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0),
+				-EINVAL);
+		KUNIT_EXPECT_EQ(test, hmm_range_begin(range), -EINVAL);
+		KUNIT_EXPECT_FALSE(test, hmm_range_wait_until_valid(range, 0));
+		KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
 	}
 	range->start = first;
 	range->end = end;
@@ -1019,13 +1069,14 @@ static void errno_of_changed_bounds(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, hmm_range_valid(range));
 }
 
+/* Whatever the memory of a range held before, nothing of it is taken for so. */
 static void garbage_in_the_range_at_register(struct kunit *test)
 {
 	struct mm_struct *mm = test_mm(test);
 	struct hmm_range *range = hmm_test_alloc_range(test, 10);
 	unsigned long *pfns = range->hmm_pfns;
 
-	for (int byte = 1; byte < 256; byte += 2) {
+	for (int byte = 0; byte < 256; byte++) {
 		memset(range, byte, sizeof(*range));
 		range->dev_private_owner = NULL;
 		range->ignore_events = 0;
@@ -1034,8 +1085,13 @@ static void garbage_in_the_range_at_register(struct kunit *test)
 							 hmm_test_addr(10),
 							 hmm_test_addr(20)), 0);
 		KUNIT_EXPECT_NULL(test, range->notifier);
+		KUNIT_EXPECT_EQ(test, range->notifier_seq, 0);
 		KUNIT_EXPECT_EQ(test, range->start, hmm_test_addr(10));
 		KUNIT_EXPECT_EQ(test, range->end, hmm_test_addr(20));
+		KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
+		/* What is noted goes where there is room for it. */
+		hmm_test_invalidate(mm, 10, 1);
+		hmm_test_invalidate(mm, 12, 1);
 		KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
 		range->hmm_pfns = pfns;
 		range->default_flags = 0;
@@ -1046,6 +1102,122 @@ static void garbage_in_the_range_at_register(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
 		hmm_range_unregister(range);
 	}
+}
+
+/* A range of ten pages, walked as a whole, and let go while it was valid. */
+static struct hmm_range *range_of_before(struct kunit *test)
+{
+	struct hmm_range *range = hmm_test_alloc_range(test, 10);
+
+	KUNIT_ASSERT_EQ(test, hmm_range_register(range, test_mm(test),
+						 hmm_test_addr(0),
+						 hmm_test_addr(10)), 0);
+	range->default_flags = HMM_PFN_REQ_FAULT;
+	KUNIT_ASSERT_EQ(test, hmm_test_fault(range), 0);
+	KUNIT_ASSERT_TRUE(test, hmm_range_valid(range));
+	return range;
+}
+
+static void register_again(struct kunit *test, struct hmm_range *range)
+{
+	KUNIT_ASSERT_EQ(test, hmm_range_register(range, test_mm(test),
+						 hmm_test_addr(0),
+						 hmm_test_addr(10)), 0);
+}
+
+/* Validity: a range whose memory says that it is valid, since it once was. */
+static void register_again_is_not_valid(struct kunit *test)
+{
+	struct hmm_range *range, copy;
+
+	hmm_test_map(test, NULL, 0, 10, PROT_READ);
+	range = range_of_before(test);
+	copy = *range;
+	hmm_range_unregister(range);
+
+	*range = copy;
+	register_again(test, range);
+	KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
+	hmm_range_unregister(range);
+}
+
+/* The remembered call: the first walk has no predecessor, whatever is told. */
+static void register_again_forgets_the_call(struct kunit *test)
+{
+	struct hmm_range *range, copy;
+
+	hmm_test_map(test, NULL, 0, 10, PROT_READ);
+	range = range_of_before(test);
+	copy = *range;
+	hmm_range_unregister(range);
+
+	*range = copy;
+	register_again(test, range);
+	hmm_test_forget(range, 10);
+	KUNIT_EXPECT_EQ(test, hmm_test_retry(range), 0);
+	HMM_TEST_WALKED(test, range, 10, { 0, 10 });
+	hmm_range_unregister(range);
+}
+
+/* That a retry was told: it was about a walk of before. */
+static void register_again_forgets_the_retry(struct kunit *test)
+{
+	struct hmm_range *range;
+
+	hmm_test_map(test, NULL, 0, 10, PROT_READ);
+	range = range_of_before(test);
+	hmm_range_retry(range);
+	hmm_range_unregister(range);
+
+	register_again(test, range);
+	KUNIT_EXPECT_FALSE(test, range->tracking.retry);
+	hmm_range_unregister(range);
+}
+
+/* What was noted: dirty of before is not read beside what is dirty now. */
+static void register_again_forgets_the_notes(struct kunit *test)
+{
+	const struct hmm_dirty *dirty;
+	struct hmm_range *range;
+
+	hmm_test_map(test, NULL, 0, 10, PROT_READ);
+	range = range_of_before(test);
+	for (int i = 0; i < 10; i += 2)
+		hmm_test_invalidate(test_mm(test), i, 1);
+	hmm_range_unregister(range);
+
+	register_again(test, range);
+	dirty = &range->tracking.dirty;
+	KUNIT_EXPECT_EQ(test, dirty->nr, 0);
+	KUNIT_EXPECT_EQ(test, dirty->left, 0);
+	KUNIT_EXPECT_EQ(test, dirty->chunks, 0);
+	KUNIT_EXPECT_EQ(test, dirty->rest.start, 0);
+	KUNIT_EXPECT_EQ(test, dirty->rest.end, 0);
+	hmm_range_unregister(range);
+}
+
+/* The mm: after a registration that failed there is none. */
+static void register_again_in_vain_has_no_mm(struct kunit *test)
+{
+	struct hmm_range *range, copy;
+	int count;
+
+	hmm_test_map(test, NULL, 0, 10, PROT_READ);
+	range = range_of_before(test);
+	copy = *range;
+	hmm_range_unregister(range);
+
+	*range = copy;
+	count = atomic_read(&test_mm(test)->mm_count);
+	KUNIT_EXPECT_EQ(test, hmm_range_register(range, test_mm(test), 1, 2),
+			-EINVAL);
+	KUNIT_EXPECT_NULL(test, range->tracking.mm);
+	KUNIT_EXPECT_EQ(test, hmm_range_begin(range), -EINVAL);
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EINVAL);
+	/* Or it would be dropped by one that never took it. */
+	if (!range->tracking.mm)
+		hmm_range_unregister(range);
+	KUNIT_EXPECT_EQ(test, atomic_read(&test_mm(test)->mm_count), count);
 }
 
 static void register_locked(struct kunit *test)
@@ -1068,31 +1240,23 @@ static void register_locked(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, hmm_range_valid(first));
 	KUNIT_EXPECT_FALSE(test, hmm_range_valid(second));
 
-	/* Any lock may be held here. */
+	/* Any lock that no interrupt takes may be held here. */
 	mmap_write_lock(mm);
 	hmm_range_unregister(first);
 	hmm_range_unregister(second);
 	mmap_write_unlock(mm);
 }
 
-static int hmm_range_test_init(struct kunit *test)
-{
-	int ret = kunit_attach_mm();
-
-	test->priv = current->mm;
-	return ret;
-}
-
 static struct kunit_case hmm_range_cases[] = {
 	KUNIT_CASE(t1_start_invalidates),
 	KUNIT_CASE(t1_no_walk_during_an_invalidation),
-	KUNIT_CASE(t1_invalidation_at_the_end_of_a_walk),
 	KUNIT_CASE(t1_begin_arms_without_a_walk),
 	KUNIT_CASE(t2_marked_before_any_callback),
 	KUNIT_CASE(t2_marked_before_any_release),
 	KUNIT_CASE(t3_unrelated_invalidation_held_open),
 	KUNIT_CASE(t3_register_does_not_wait_for_an_overlapping_one),
 	KUNIT_CASE(t3_only_the_first_takes_the_locks),
+	KUNIT_CASE(t3_racing_first_ones_take_the_locks_once),
 	KUNIT_CASE(t4_ends_are_exclusive),
 	KUNIT_CASE(t5_ranges_do_not_fail_a_nonblocking_one),
 	KUNIT_CASE(t5_a_plain_notifier_refuses),
@@ -1123,13 +1287,18 @@ static struct kunit_case hmm_range_cases[] = {
 	KUNIT_CASE(errno_of_an_unregistered_range),
 	KUNIT_CASE(errno_of_changed_bounds),
 	KUNIT_CASE(garbage_in_the_range_at_register),
+	KUNIT_CASE(register_again_is_not_valid),
+	KUNIT_CASE(register_again_forgets_the_call),
+	KUNIT_CASE(register_again_forgets_the_retry),
+	KUNIT_CASE(register_again_forgets_the_notes),
+	KUNIT_CASE(register_again_in_vain_has_no_mm),
 	KUNIT_CASE(register_locked),
 	{ }
 };
 
 static struct kunit_suite hmm_range_suite = {
 	.name = "hmm_range",
-	.init = hmm_range_test_init,
+	.init = hmm_test_attach_mm,
 	.test_cases = hmm_range_cases,
 };
 

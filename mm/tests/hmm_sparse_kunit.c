@@ -113,13 +113,13 @@ static unsigned long nr_written(const struct hmm_range *range, unsigned long nr)
 /* From the middle of one thing to the middle of another. */
 static void sparse_says_what_dense_says(struct kunit *test)
 {
-	static const struct {
+	const struct {
 		unsigned long first, end;
 	} bounds[] = {
 		{ 0, NR_LEAF },
 		{ 100, 3 * NR_LEAF + 12 },
 		{ 0, 4 * NR_LEAF },
-		{ 511, 514 },
+		{ NR_LEAF - 1, NR_LEAF + 2 },
 		{ NR_LEAF + 4, 3 * NR_LEAF - 7 },
 		{ 3 * NR_LEAF - 1, 3 * NR_LEAF + 6 },
 	};
@@ -166,7 +166,7 @@ static void a_hole_takes_one_entry(struct kunit *test)
 	hmm_range_unregister(range);
 }
 
-/* A page in the middle is hit: its chunk, of eight, is walked again. */
+/* A page in the middle is hit: it alone is walked again. */
 static void a_retry_keeps_the_runs(struct kunit *test)
 {
 	struct hmm_range *range, *dense;
@@ -175,11 +175,16 @@ static void a_retry_keeps_the_runs(struct kunit *test)
 	dense = test_range(test, 0, NR_LEAF, 0);
 	KUNIT_EXPECT_EQ(test, hmm_test_snapshot(dense), 0);
 	range = test_range(test, 0, NR_LEAF, HMM_RANGE_SPARSE);
-	KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), 0);
+	range->default_flags = FAULT_WRITE;
+	KUNIT_EXPECT_EQ(test, hmm_test_fault(range), 0);
 	hmm_test_invalidate(test_mm(test), 100, 1);
 	KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
-	KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), 0);
+	range->hmm_pfns[0] |= HMM_PFN_DMA_MAPPED;
+	KUNIT_EXPECT_EQ(test, hmm_test_retry(range), 0);
 	KUNIT_EXPECT_EQ(test, nr_written(range, NR_LEAF), 2);
+	KUNIT_EXPECT_EQ(test, range->hmm_pfns[100],
+			dense->hmm_pfns[100] & ~HMM_PFN_DMA_MAPPED);
+	range->hmm_pfns[0] &= ~HMM_PFN_DMA_MAPPED;
 	expect_runs(test, range, dense->hmm_pfns, NR_LEAF);
 	hmm_range_unregister(range);
 	hmm_range_unregister(dense);

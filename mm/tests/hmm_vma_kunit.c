@@ -5,103 +5,26 @@
  * a call that ends all the same did without it, and one that sleeps did not.
  */
 #include <kunit/resource.h>
-#include <linux/anon_inodes.h>
-#include <linux/file.h>
-#include <linux/fs.h>
+#include <linux/completion.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uprobes.h>
 
+#include "../internal.h"
 #include "hmm_kunit.h"
-
-/* A mapping that tells what its faults were called with. */
-struct recorder {
-	unsigned int by_vma;
-	unsigned int by_mmap;
-	/* How many more faults invalidate the page that they map. */
-	unsigned int churn;
-};
-
-static vm_fault_t record_fault(struct vm_fault *vmf)
-{
-	struct recorder *recorder = vmf->vma->vm_private_data;
-
-	if (vmf->flags & FAULT_FLAG_VMA_LOCK)
-		recorder->by_vma++;
-	else
-		recorder->by_mmap++;
-	if (recorder->churn) {
-		recorder->churn--;
-		hmm_test_invalidate(vmf->vma->vm_mm, vmf->pgoff, 1);
-	}
-	vmf->page = alloc_page(GFP_HIGHUSER | __GFP_ZERO);
-	return vmf->page ? 0 : VM_FAULT_OOM;
-}
-
-/* The core takes a mapping with this for one that needs no mmap lock. */
-static vm_fault_t map_nothing_around(struct vm_fault *vmf, pgoff_t first,
-				     pgoff_t last)
-{
-	return 0;
-}
-
-static const struct vm_operations_struct by_vma_ops = {
-	.fault = record_fault,
-	.map_pages = map_nothing_around,
-};
-
-static const struct vm_operations_struct by_mmap_ops = {
-	.fault = record_fault,
-};
-
-static int by_vma_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	vma->vm_ops = &by_vma_ops;
-	vma->vm_private_data = file->private_data;
-	return 0;
-}
-
-static int by_mmap_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	vma->vm_ops = &by_mmap_ops;
-	vma->vm_private_data = file->private_data;
-	return 0;
-}
-
-static const struct file_operations by_vma_fops = { .mmap = by_vma_mmap };
-static const struct file_operations by_mmap_fops = { .mmap = by_mmap_mmap };
-
-KUNIT_DEFINE_ACTION_WRAPPER(put_file, fput, struct file *);
 
 static struct mm_struct *test_mm(struct kunit *test)
 {
 	return test->priv;
 }
 
-static void map_pages(struct kunit *test, struct file *file, unsigned long first,
-		      unsigned long nr, unsigned long prot)
+static void map_pages(struct kunit *test, unsigned long first, unsigned long nr,
+		      unsigned long prot)
 {
-	const unsigned long flags = MAP_PRIVATE | MAP_FIXED |
-				    (file ? 0 : MAP_ANONYMOUS);
-
-	KUNIT_ASSERT_EQ(test, kunit_vm_mmap(test, file, hmm_test_addr(first),
-					    nr * PAGE_SIZE, prot, flags, 0),
-			hmm_test_addr(first));
-}
-
-static struct recorder *map_recorder(struct kunit *test,
-				     const struct file_operations *fops,
-				     unsigned long nr)
-{
-	struct recorder *recorder;
-	struct file *file;
-
-	recorder = kunit_kzalloc(test, sizeof(*recorder), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, recorder);
-	file = anon_inode_getfile("hmm_kunit", fops, recorder, O_RDWR);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_file, file), 0);
-	map_pages(test, file, 0, nr, PROT_READ);
-	return recorder;
+	hmm_test_map(test, NULL, first, nr, prot);
 }
 
 static struct hmm_range *fault_range(struct kunit *test, unsigned long nr,
@@ -146,7 +69,7 @@ static void present_pages_need_no_mmap_lock(struct kunit *test)
 {
 	struct hmm_range *range;
 
-	map_pages(test, NULL, 0, 4, PROT_READ | PROT_WRITE);
+	map_pages(test, 0, 4, PROT_READ | PROT_WRITE);
 	range = fault_range(test, 4, HMM_PFN_REQ_WRITE);
 	KUNIT_ASSERT_EQ(test, hmm_test_fault(range), 0);
 	KUNIT_EXPECT_FALSE(test, fault_needs_mmap_lock(test, range, NULL));
@@ -157,7 +80,7 @@ static void absent_pages_need_no_mmap_lock(struct kunit *test)
 {
 	struct hmm_range *range;
 
-	map_pages(test, NULL, 0, 4, PROT_READ | PROT_WRITE);
+	map_pages(test, 0, 4, PROT_READ | PROT_WRITE);
 	range = fault_range(test, 1, HMM_PFN_REQ_WRITE);
 	KUNIT_EXPECT_TRUE(test, fault_needs_mmap_lock(test, range, NULL));
 	range = fault_range(test, 4, HMM_PFN_REQ_WRITE);
@@ -170,8 +93,8 @@ static void two_vmas_need_the_mmap_lock(struct kunit *test)
 {
 	struct hmm_range *range;
 
-	map_pages(test, NULL, 0, 2, PROT_READ | PROT_WRITE);
-	map_pages(test, NULL, 2, 2, PROT_READ);
+	map_pages(test, 0, 2, PROT_READ | PROT_WRITE);
+	map_pages(test, 2, 2, PROT_READ);
 	range = fault_range(test, 4, 0);
 	KUNIT_ASSERT_EQ(test, hmm_test_fault(range), 0);
 	KUNIT_EXPECT_TRUE(test, fault_needs_mmap_lock(test, range, NULL));
@@ -182,7 +105,7 @@ static void a_vma_that_is_changed_needs_the_mmap_lock(struct kunit *test)
 	struct vm_area_struct *vma;
 	struct hmm_range *range;
 
-	map_pages(test, NULL, 0, 4, PROT_READ | PROT_WRITE);
+	map_pages(test, 0, 4, PROT_READ | PROT_WRITE);
 	range = fault_range(test, 4, 0);
 	KUNIT_ASSERT_EQ(test, hmm_test_fault(range), 0);
 	mmap_read_lock(test_mm(test));
@@ -200,58 +123,208 @@ static void no_vma_is_no_page(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
 }
 
+static struct hmm_test_recorder *map_recorder(struct kunit *test, bool by_vma)
+{
+	return hmm_test_map_recorder(test, 4, PROT_READ, by_vma);
+}
+
 static void a_fault_runs_under_the_lock_of_the_vma(struct kunit *test)
 {
-	struct recorder *recorder = map_recorder(test, &by_vma_fops, 4);
+	struct hmm_test_recorder *recorder = map_recorder(test, true);
 	struct hmm_range *range = fault_range(test, 4, 0);
 
 	/* Four PTEs may come in one table or, at its first page, after it. */
 	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
+	KUNIT_EXPECT_EQ(test, recorder->faults, 4);
 	KUNIT_EXPECT_EQ(test, recorder->by_vma, 4);
-	KUNIT_EXPECT_EQ(test, recorder->by_mmap, 0);
 }
 
 static void a_fault_that_asks_for_it_gets_the_mmap_lock(struct kunit *test)
 {
-	struct recorder *recorder = map_recorder(test, &by_mmap_fops, 4);
+	struct hmm_test_recorder *recorder = map_recorder(test, false);
 	struct hmm_range *range = fault_range(test, 4, 0);
 
 	KUNIT_EXPECT_TRUE(test, fault_needs_mmap_lock(test, range, NULL));
+	KUNIT_EXPECT_EQ(test, recorder->faults, 4);
 	KUNIT_EXPECT_EQ(test, recorder->by_vma, 0);
-	KUNIT_EXPECT_EQ(test, recorder->by_mmap, 4);
+}
+
+/*
+ * Unmap the first page with a fault of the last one, and the other way round,
+ * until the call has had to walk a second time.
+ */
+static vm_fault_t zap_other_end(struct hmm_test_recorder *recorder,
+				struct vm_fault *vmf)
+{
+	if (recorder->faults >= 4 && recorder->faults < 8)
+		hmm_test_zap(vmf->vma, vmf->pgoff ? 0 : 3, 1);
+	return 0;
 }
 
 /* An invalidation is no reason to go for the mmap lock. */
 static void a_retry_stays_under_the_lock_of_the_vma(struct kunit *test)
 {
-	struct recorder *recorder = map_recorder(test, &by_vma_fops, 4);
+	struct hmm_test_recorder *recorder = map_recorder(test, true);
 	struct hmm_range *range = fault_range(test, 4, 0);
 
-	recorder->churn = 2;
+	recorder->hook = zap_other_end;
 	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
-	KUNIT_EXPECT_EQ(test, recorder->churn, 0);
-	KUNIT_EXPECT_EQ(test, recorder->by_vma, 4);
-	KUNIT_EXPECT_EQ(test, recorder->by_mmap, 0);
+	KUNIT_EXPECT_EQ(test, recorder->faults, 8);
+	KUNIT_EXPECT_EQ(test, recorder->by_vma, 8);
 	KUNIT_EXPECT_TRUE(test, hmm_range_valid(range));
+}
+
+/* The vma goes away while its lock is let go: it must not be looked at again. */
+static vm_fault_t lose_the_vma(struct hmm_test_recorder *recorder,
+			       struct vm_fault *vmf)
+{
+	if (!(vmf->flags & FAULT_FLAG_VMA_LOCK))
+		return VM_FAULT_SIGSEGV;
+	release_fault_lock(vmf);
+	vm_munmap(hmm_test_addr(0), 4 * PAGE_SIZE);
+	return VM_FAULT_RETRY;
+}
+
+static void a_vma_that_went_is_not_looked_at(struct kunit *test)
+{
+	struct hmm_test_recorder *recorder = map_recorder(test, true);
+	struct hmm_range *range = fault_range(test, 4, 0);
+
+	recorder->hook = lose_the_vma;
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EFAULT);
+	KUNIT_EXPECT_EQ(test, recorder->faults, 1);
+	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&test_mm(test)->mmap_lock));
+}
+
+/* Another one comes to the same place: the fault is one of that. */
+static vm_fault_t replace_the_vma(struct hmm_test_recorder *recorder,
+				  struct vm_fault *vmf)
+{
+	if (!(vmf->flags & FAULT_FLAG_VMA_LOCK))
+		return VM_FAULT_SIGSEGV;
+	release_fault_lock(vmf);
+	if (vm_mmap(NULL, hmm_test_addr(0), 4 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0) !=
+	    hmm_test_addr(0))
+		recorder->faults = UINT_MAX;
+	return VM_FAULT_RETRY;
+}
+
+static void a_vma_that_was_replaced_is_not_looked_at(struct kunit *test)
+{
+	struct hmm_test_recorder *recorder = map_recorder(test, true);
+	struct hmm_range *range = fault_range(test, 4, 0);
+
+	recorder->hook = replace_the_vma;
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
+	KUNIT_EXPECT_EQ(test, recorder->faults, 1);
+	KUNIT_EXPECT_TRUE(test, hmm_range_valid(range));
+	hmm_test_expect_mapped(test, range, 4);
+}
+
+/* The mm of a child, with what is mapped here, which has one user: the test. */
+static struct mm_struct *fork_mm(struct kunit *test)
+{
+	struct mm_struct *child = hmm_test_mm(test);
+	int ret;
+
+	uprobe_start_dup_mmap();
+	ret = dup_mmap(child, test_mm(test));
+	uprobe_end_dup_mmap();
+	KUNIT_ASSERT_EQ(test, ret, 0);
+	return child;
+}
+
+/*
+ * Without users the vmas may be going away, and no lock keeps them: none is to
+ * be asked for. Here both are held for write, so that one who asks sleeps.
+ */
+static void t12_without_users_no_lock_is_taken(struct kunit *test)
+{
+	struct hmm_test_job args = { }, *job;
+	struct mm_struct *child;
+
+	map_recorder(test, true);
+	child = fork_mm(test);
+	args.range = hmm_test_range(test, child, 0, 4);
+	args.range->default_flags = HMM_PFN_REQ_FAULT;
+
+	mmap_write_lock(child);
+	vma_start_write(vma_lookup(child, hmm_test_addr(0)));
+	/* As in the last mmput(), before all is taken down. */
+	atomic_dec(&child->mm_users);
+	job = hmm_test_start_job(test, fault_unlocked, &args);
+	KUNIT_EXPECT_FALSE(test, hmm_test_job_sleeps(job));
+	atomic_inc(&child->mm_users);
+	mmap_write_unlock(child);
+	KUNIT_ASSERT_TRUE(test, hmm_test_job_ends(job));
+	KUNIT_EXPECT_EQ(test, job->result, -EFAULT);
+	KUNIT_EXPECT_EQ(test, atomic_read(&child->mm_users), 1);
+}
+
+/* Who runs the release of the drivers of an mm? */
+struct releaser {
+	struct mmu_notifier notifier;
+	struct task_struct *task;
+	struct completion done;
+};
+
+static void note_release(struct mmu_notifier *notifier, struct mm_struct *mm)
+{
+	struct releaser *releaser = container_of(notifier, struct releaser,
+						 notifier);
+
+	releaser->task = current;
+	complete(&releaser->done);
+}
+
+static const struct mmu_notifier_ops releaser_ops = {
+	.release = note_release,
+};
+
+/* All others that use the mm go while it is faulted in. */
+static vm_fault_t drop_last_user(struct hmm_test_recorder *recorder,
+				 struct vm_fault *vmf)
+{
+	recorder->hook = NULL;
+	hmm_test_kill_mm(recorder->data, vmf->vma->vm_mm);
+	return 0;
+}
+
+/* A worker of a driver may be what that driver's release waits for. */
+static void t12_the_last_user_is_put_elsewhere(struct kunit *test)
+{
+	struct hmm_test_recorder *recorder = map_recorder(test, true);
+	struct mm_struct *child = fork_mm(test);
+	struct hmm_range *range = hmm_test_range(test, child, 0, 4);
+	struct releaser *releaser;
+
+	releaser = kunit_kzalloc(test, sizeof(*releaser), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, releaser);
+	init_completion(&releaser->done);
+	releaser->notifier.ops = &releaser_ops;
+	KUNIT_ASSERT_EQ(test, mmu_notifier_register(&releaser->notifier, child),
+			0);
+	range->default_flags = HMM_PFN_REQ_FAULT;
+	recorder->data = test;
+	recorder->hook = drop_last_user;
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
+	KUNIT_EXPECT_TRUE(test, wait_for_completion_timeout(&releaser->done,
+							    HMM_TEST_LONG));
+	KUNIT_EXPECT_PTR_NE(test, releaser->task, current);
+	mmu_notifier_unregister(&releaser->notifier, child);
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EFAULT);
 }
 
 /* As said, with the mmap lock kept by the caller, a fault knows of no other. */
 static void a_caller_with_the_mmap_lock_keeps_to_it(struct kunit *test)
 {
-	struct recorder *recorder = map_recorder(test, &by_vma_fops, 4);
+	struct hmm_test_recorder *recorder = map_recorder(test, true);
 	struct hmm_range *range = fault_range(test, 4, 0);
 
 	KUNIT_EXPECT_EQ(test, hmm_test_fault(range), 0);
+	KUNIT_EXPECT_EQ(test, recorder->faults, 4);
 	KUNIT_EXPECT_EQ(test, recorder->by_vma, 0);
-	KUNIT_EXPECT_EQ(test, recorder->by_mmap, 4);
-}
-
-static int attach_mm(struct kunit *test)
-{
-	int ret = kunit_attach_mm();
-
-	test->priv = current->mm;
-	return ret;
 }
 
 static struct kunit_case hmm_vma_cases[] = {
@@ -264,12 +337,16 @@ static struct kunit_case hmm_vma_cases[] = {
 	KUNIT_CASE(a_fault_that_asks_for_it_gets_the_mmap_lock),
 	KUNIT_CASE(a_retry_stays_under_the_lock_of_the_vma),
 	KUNIT_CASE(a_caller_with_the_mmap_lock_keeps_to_it),
+	KUNIT_CASE(a_vma_that_went_is_not_looked_at),
+	KUNIT_CASE(a_vma_that_was_replaced_is_not_looked_at),
+	KUNIT_CASE(t12_without_users_no_lock_is_taken),
+	KUNIT_CASE(t12_the_last_user_is_put_elsewhere),
 	{ }
 };
 
 static struct kunit_suite hmm_vma_suite = {
 	.name = "hmm_vma",
-	.init = attach_mm,
+	.init = hmm_test_attach_mm,
 	.test_cases = hmm_vma_cases,
 };
 

@@ -12,6 +12,7 @@
 #include <linux/mman.h>
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
+#include <linux/set_memory.h>
 #include <linux/swap.h>
 #include <linux/userfaultfd_k.h>
 
@@ -203,8 +204,10 @@ static void walk_put_back_pte(struct walk_env *env, unsigned int i)
 	pte = get_locked_pte(env->mm, addr, &ptl);
 	if (!pte)
 		return;
-	if (pte_same(ptep_get(pte), env->new_pte[i]))
+	if (pte_same(ptep_get(pte), env->new_pte[i])) {
+		ptep_get_and_clear(env->mm, addr, pte);
 		set_pte_at(env->mm, addr, pte, env->old_pte[i]);
+	}
 	pte_unmap_unlock(pte, ptl);
 }
 
@@ -231,7 +234,8 @@ int walk_replace_ptes(struct walk_env *env, walk_make_pte_fn make)
 		pte = get_locked_pte(env->mm, addr, &ptl);
 		if (!pte)
 			return -ENOMEM;
-		env->old_pte[i] = ptep_get(pte);
+		/* Gone in between: arm64 warns of unsafe changes of a live one. */
+		env->old_pte[i] = ptep_get_and_clear(env->mm, addr, pte);
 		env->new_pte[i] = make(env, i, env->old_pte[i]);
 		set_pte_at(env->mm, addr, pte, env->new_pte[i]);
 		env->nr_ptes = i + 1;
@@ -245,11 +249,6 @@ int walk_replace_ptes(struct walk_env *env, walk_make_pte_fn make)
 pte_t walk_make_wrprotected(struct walk_env *env, unsigned int i, pte_t old)
 {
 	return pte_wrprotect(old);
-}
-
-static pte_t walk_make_protnone(struct walk_env *env, unsigned int i, pte_t old)
-{
-	return pte_modify(old, PAGE_NONE);
 }
 
 static pte_t walk_make_poison_marker(struct walk_env *env, unsigned int i,
@@ -278,10 +277,22 @@ int walk_install_poison_marker(struct walk_env *env)
 	return err ?: walk_replace_ptes(env, walk_make_poison_marker);
 }
 
+#ifdef CONFIG_ARCH_HAS_PTE_PROTNONE
+static pte_t walk_make_protnone(struct walk_env *env, unsigned int i, pte_t old)
+{
+	return pte_modify(old, PAGE_NONE);
+}
+
 int walk_install_numa(struct walk_env *env)
 {
 	return walk_install_replaced(env, walk_make_protnone);
 }
+#else
+int walk_install_numa(struct walk_env *env)
+{
+	return walk_cannot(env, "no PTEs without any access");
+}
+#endif
 
 #ifdef CONFIG_MEMORY_FAILURE
 static pte_t walk_make_hwpoison(struct walk_env *env, unsigned int i, pte_t old)
@@ -522,11 +533,6 @@ static pte_t walk_make_uffd_wp(struct walk_env *env, unsigned int i, pte_t old)
 	return pte_mkuffd(old);
 }
 
-static pte_t walk_make_uffd_rwp(struct walk_env *env, unsigned int i, pte_t old)
-{
-	return pte_mkuffd(pte_modify(old, PAGE_NONE));
-}
-
 static pte_t walk_make_uffd_wp_marker(struct walk_env *env, unsigned int i,
 				      pte_t old)
 {
@@ -540,12 +546,24 @@ int walk_install_uffd_wp(struct walk_env *env)
 	return err ?: walk_register_uffd(env, VM_UFFD_WP);
 }
 
+#ifdef CONFIG_USERFAULTFD_RWP
+static pte_t walk_make_uffd_rwp(struct walk_env *env, unsigned int i, pte_t old)
+{
+	return pte_mkuffd(pte_modify(old, PAGE_NONE));
+}
+
 int walk_install_uffd_rwp(struct walk_env *env)
 {
 	int err = walk_install_replaced(env, walk_make_uffd_rwp);
 
 	return err ?: walk_register_uffd(env, VM_UFFD_RWP);
 }
+#else
+int walk_install_uffd_rwp(struct walk_env *env)
+{
+	return walk_cannot(env, "no such mode of userfaultfd");
+}
+#endif
 
 int walk_install_uffd_wp_left_over(struct walk_env *env)
 {
@@ -622,8 +640,12 @@ int walk_install_uffd_wp_pmd(struct walk_env *env)
 
 int walk_install_prot_none(struct walk_env *env)
 {
-	int err = walk_install_numa(env);
+	int err;
 
+	if (IS_ENABLED(CONFIG_ARCH_HAS_PTE_PROTNONE))
+		err = walk_install_numa(env);
+	else
+		err = walk_install_page(env);
 	if (!err)
 		walk_vm_flags(env, VM_NONE, VM_READ | VM_WRITE | VM_EXEC);
 	return err;
@@ -688,13 +710,14 @@ int walk_install_shadow_stack(struct walk_env *env)
 	return 0;
 }
 
-#if defined(CONFIG_SECRETMEM) && defined(CONFIG_X86_64)
+#if defined(CONFIG_SECRETMEM) && \
+	(defined(CONFIG_X86_64) || defined(CONFIG_ARM64))
 #include <asm/syscall.h>
 
 /* There is no other way to such a file than the system call. */
 static struct file *walk_secretmem_file(void)
 {
-	struct pt_regs regs = { .di = 0 };
+	struct pt_regs regs = {};
 	struct file *file;
 	long fd;
 
@@ -708,9 +731,12 @@ static struct file *walk_secretmem_file(void)
 
 int walk_install_secretmem(struct walk_env *env)
 {
-	struct file *file = walk_secretmem_file();
+	struct file *file;
 	int err;
 
+	if (!can_set_direct_map())
+		return walk_cannot(env, "the direct map cannot lack pages");
+	file = walk_secretmem_file();
 	if (IS_ERR_OR_NULL(file))
 		return file ? PTR_ERR(file) : -EBADF;
 	i_size_write(file_inode(file), PMD_SIZE);

@@ -250,6 +250,7 @@ void *walk_mem_owner(void)
 	return walk_mems;
 }
 
+#ifdef CONFIG_ZONE_DEVICE
 static void walk_folio_free(struct folio *folio)
 {
 }
@@ -265,6 +266,8 @@ static vm_fault_t walk_migrate_to_ram(struct vm_fault *vmf)
 	mmap_assert_locked(env->mm);
 	env->nr_migrations++;
 	env->fault_flags |= vmf->flags;
+	if (env->stays)
+		return 0;
 	mmu_notifier_range_init_owner(&range, MMU_NOTIFY_MIGRATE, 0, env->mm,
 				      addr, addr + size, walk_mem_owner());
 	mmu_notifier_invalidate_range_start(&range);
@@ -278,24 +281,33 @@ static const struct dev_pagemap_ops walk_pgmap_ops = {
 	.migrate_to_ram	= walk_migrate_to_ram,
 };
 
-static const struct {
-	enum memory_type type;
-	unsigned int order;
-} walk_mem_types[WALK_MEM_KINDS] = {
-	[WALK_MEM_PRIVATE]	= { MEMORY_DEVICE_PRIVATE, 0 },
-	[WALK_MEM_COHERENT]	= { MEMORY_DEVICE_COHERENT, 0 },
-	[WALK_MEM_DAX_PTE]	= { MEMORY_DEVICE_GENERIC, 0 },
-	[WALK_MEM_DAX_PMD]	= { MEMORY_DEVICE_GENERIC, PMD_ORDER },
-	[WALK_MEM_DAX_PUD]	= { MEMORY_DEVICE_GENERIC, PUD_ORDER },
+static const enum memory_type walk_mem_types[WALK_MEM_KINDS] = {
+	[WALK_MEM_PRIVATE]	= MEMORY_DEVICE_PRIVATE,
+	[WALK_MEM_COHERENT]	= MEMORY_DEVICE_COHERENT,
+	[WALK_MEM_DAX_PTE]	= MEMORY_DEVICE_GENERIC,
+	[WALK_MEM_DAX_PMD]	= MEMORY_DEVICE_GENERIC,
+	[WALK_MEM_DAX_PUD]	= MEMORY_DEVICE_GENERIC,
 };
+
+static unsigned int walk_mem_order(enum walk_mem_kind kind)
+{
+	switch (kind) {
+	case WALK_MEM_DAX_PMD:
+		return PMD_ORDER;
+	case WALK_MEM_DAX_PUD:
+		return PUD_ORDER;
+	default:
+		return 0;
+	}
+}
 
 static int walk_mem_map(struct walk_mem *mem, enum walk_mem_kind kind,
 			unsigned long size)
 {
 	void *addr;
 
-	mem->pgmap.type = walk_mem_types[kind].type;
-	mem->pgmap.vmemmap_shift = walk_mem_types[kind].order;
+	mem->pgmap.type = walk_mem_types[kind];
+	mem->pgmap.vmemmap_shift = walk_mem_order(kind);
 	mem->pgmap.ops = &walk_pgmap_ops;
 	mem->pgmap.owner = walk_mem_owner();
 	mem->pgmap.nr_range = 1;
@@ -308,16 +320,43 @@ static int walk_mem_map(struct walk_mem *mem, enum walk_mem_kind kind,
 	return 0;
 }
 
+static void walk_mem_unmap(struct walk_mem *mem)
+{
+	if (mem->mapped)
+		memunmap_pages(&mem->pgmap);
+}
+#else
+static int walk_mem_map(struct walk_mem *mem, enum walk_mem_kind kind,
+			unsigned long size)
+{
+	return -EOPNOTSUPP;
+}
+
+static void walk_mem_unmap(struct walk_mem *mem) { }
+#endif /* CONFIG_ZONE_DEVICE */
+
+/* Is this a kind for leaves of the size of a PUD, where there are such? */
+static bool walk_mem_is_pud(enum walk_mem_kind kind)
+{
+	return IS_ENABLED(CONFIG_HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD) &&
+	       (kind == WALK_MEM_DAX_PUD || kind == WALK_MEM_BARE);
+}
+
 /*
  * Physical addresses that nothing answers at. They are mapped, and have struct
- * pages, but are never accessed. For whole PUDs twice as much is taken, as
- * addresses come aligned to sections only.
+ * pages, but are never accessed. Two PMDs at least, which are 1 GiB with pages
+ * of 64 KiB. For whole PUDs twice as much is taken, as addresses come aligned
+ * to sections only.
  */
 static int walk_mem_create(struct walk_mem *mem, enum walk_mem_kind kind)
 {
-	bool pud = kind == WALK_MEM_DAX_PUD || kind == WALK_MEM_BARE;
-	unsigned long size = pud ? PUD_SIZE : SZ_128M;
+	unsigned long size = max(SZ_128M, 2 * PMD_SIZE);
+	bool pud = walk_mem_is_pud(kind);
 
+	if (!IS_ENABLED(CONFIG_GET_FREE_REGION))
+		return -EOPNOTSUPP;
+	if (pud)
+		size = PUD_SIZE;
 	mem->size = pud ? 2 * size : size;
 	mem->res = request_free_mem_region(&iomem_resource, mem->size,
 					   "hmm_walk_kunit");
@@ -327,14 +366,13 @@ static int walk_mem_create(struct walk_mem *mem, enum walk_mem_kind kind)
 		mem->res = NULL;
 		return err;
 	}
-	mem->pfn = PHYS_PFN(ALIGN(mem->res->start, size));
+	mem->pfn = PHYS_PFN(ALIGN(mem->res->start, pud ? PUD_SIZE : PMD_SIZE));
 	return kind == WALK_MEM_BARE ? 0 : walk_mem_map(mem, kind, size);
 }
 
 static void walk_mem_put(struct walk_mem *mem)
 {
-	if (mem->mapped)
-		memunmap_pages(&mem->pgmap);
+	walk_mem_unmap(mem);
 	if (mem->res)
 		release_mem_region(mem->res->start, mem->size);
 	memset(mem, 0, sizeof(*mem));

@@ -29,17 +29,31 @@ enum walk_column {
 	WALK_COLUMNS,
 };
 
+/* The level of a leaf: how much it maps is no constant everywhere. */
+enum walk_level {
+	WALK_PTE,
+	WALK_PMD,
+	WALK_PUD,
+};
+
 /**
  * struct walk_cell - what is expected of one kind of entry in one mode
  *
  * @err: what the walk returns
- * @flags: the flags of each page, and its order; with %HMM_PFN_VALID goes the
- *	pfn that is mapped there then
+ * @flags: the flags of each page; with %HMM_PFN_VALID goes the pfn that is
+ *	mapped there then
+ * @level: the level of the leaf that gives each page its order
  */
 struct walk_cell {
 	int		err;
 	unsigned long	flags;
+	enum walk_level	level;
 };
+
+/* For @pages of a row: all those of a PMD. */
+#define WALK_WHOLE_PMD		UINT_MAX
+/* For @first of a row: two pages before the end of a PMD. */
+#define WALK_ACROSS_PMDS	UINT_MAX
 
 /**
  * struct walk_row - one kind of entry
@@ -50,6 +64,8 @@ struct walk_cell {
  * @pages: the length of the range
  * @migrating: faults wait, until somebody ends the migration
  * @cell: what is expected
+ * @settles: with an interval notifier a write fault reports what a read fault
+ *	does
  */
 struct walk_row {
 	const char		*name;
@@ -58,14 +74,14 @@ struct walk_row {
 	unsigned int		pages;
 	bool			migrating;
 	struct walk_cell	cell[WALK_COLUMNS];
+	bool			settles;
 };
 
-#define ORDER(order)	((unsigned long)(order) << HMM_PFN_ORDER_SHIFT)
-#define NOTHING		{ 0, 0 }
-#define ERROR		{ 0, HMM_PFN_ERROR }
-#define RO(order)	{ 0, HMM_PFN_VALID | ORDER(order) }
-#define RW(order)	{ 0, HMM_PFN_VALID | HMM_PFN_WRITE | ORDER(order) }
-#define FAIL(err)	{ err, 0 }
+#define NOTHING		{ 0, 0, WALK_PTE }
+#define ERROR		{ 0, HMM_PFN_ERROR, WALK_PTE }
+#define RO(level)	{ 0, HMM_PFN_VALID, level }
+#define RW(level)	{ 0, HMM_PFN_VALID | HMM_PFN_WRITE, level }
+#define FAIL(err)	{ err, 0, WALK_PTE }
 #define REFUSED		{ ERROR, FAIL(-EFAULT), FAIL(-EFAULT) }
 
 static const struct walk_row walk_rows[] = {
@@ -79,23 +95,23 @@ static const struct walk_row walk_rows[] = {
 	{ "VM_PFNMAP, PUD", walk_install_pfnmap_pud, 3, 5, false, REFUSED },
 	{ "secretmem", walk_install_secretmem, 0, 4, false, REFUSED },
 	{ "shadow stack", walk_install_shadow_stack, 0, 4, false,
-		{ RO(0), RO(0), FAIL(-EPERM) } },
+		{ RO(WALK_PTE), RO(WALK_PTE), FAIL(-EPERM) } },
 	{ "write to read-only", walk_install_read_only, 0, 4, false,
-		{ RO(0), RO(0), FAIL(-EPERM) } },
+		{ RO(WALK_PTE), RO(WALK_PTE), FAIL(-EPERM) } },
 	{ "write to read-only, none", walk_install_read_only_none, 0, 4, false,
-		{ NOTHING, RO(0), FAIL(-EPERM) } },
+		{ NOTHING, RO(WALK_PTE), FAIL(-EPERM) } },
 
 	/* Nothing there */
 	{ "none", walk_install_none, 0, 4, false,
-		{ NOTHING, RO(0), RW(0) } },
+		{ NOTHING, RO(WALK_PTE), RW(WALK_PTE) } },
 	{ "hole at PTE level", walk_install_pte_hole, 3, 4, false,
-		{ NOTHING, RO(0), RW(0) } },
-	{ "hole at PMD level", walk_install_pmd_hole, 510, 4, false,
-		{ NOTHING, RO(0), RW(0) } },
-	{ "hole at PUD level", walk_install_pud_hole, 510, 4, false,
-		{ NOTHING, RO(0), RW(0) } },
-	{ "hole at P4D level", walk_install_p4d_hole, 510, 4, false,
-		{ NOTHING, RO(0), RW(0) } },
+		{ NOTHING, RO(WALK_PTE), RW(WALK_PTE) } },
+	{ "hole at PMD level", walk_install_pmd_hole, WALK_ACROSS_PMDS, 4, false,
+		{ NOTHING, RO(WALK_PTE), RW(WALK_PTE) } },
+	{ "hole at PUD level", walk_install_pud_hole, WALK_ACROSS_PMDS, 4, false,
+		{ NOTHING, RO(WALK_PTE), RW(WALK_PTE) } },
+	{ "hole at P4D level", walk_install_p4d_hole, WALK_ACROSS_PMDS, 4, false,
+		{ NOTHING, RO(WALK_PTE), RW(WALK_PTE) } },
 	{ "behind the end of the file", walk_install_file_end, 0, 4, false,
 		{ NOTHING, FAIL(-EFAULT), FAIL(-EFAULT) } },
 	{ "userfaultfd missing", walk_install_uffd_missing, 0, 4, false,
@@ -103,53 +119,53 @@ static const struct walk_row walk_rows[] = {
 
 	/* Pages */
 	{ "page", walk_install_page, 0, 4, false,
-		{ RW(0), RW(0), RW(0) } },
+		{ RW(WALK_PTE), RW(WALK_PTE), RW(WALK_PTE) } },
 	{ "page, not writable", walk_install_page_ro, 0, 4, false,
-		{ RO(0), RO(0), RW(0) } },
+		{ RO(WALK_PTE), RO(WALK_PTE), RW(WALK_PTE) } },
 	{ "large folio mapped by PTEs", walk_install_large_folio, 3, 8, false,
-		{ RW(0), RW(0), RW(0) } },
-	{ "PMD leaf", walk_install_thp, 0, 512, false,
-		{ RW(PMD_ORDER), RW(PMD_ORDER), RW(PMD_ORDER) } },
+		{ RW(WALK_PTE), RW(WALK_PTE), RW(WALK_PTE) } },
+	{ "PMD leaf", walk_install_thp, 0, WALK_WHOLE_PMD, false,
+		{ RW(WALK_PMD), RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "PMD leaf, from the middle", walk_install_thp, 3, 5, false,
-		{ RW(PMD_ORDER), RW(PMD_ORDER), RW(PMD_ORDER) } },
+		{ RW(WALK_PMD), RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "PMD leaf, not writable", walk_install_thp_ro, 3, 5, false,
-		{ RO(PMD_ORDER), RO(PMD_ORDER), RW(PMD_ORDER) } },
+		{ RO(WALK_PMD), RO(WALK_PMD), RW(WALK_PMD) } },
 	{ "zero page", walk_install_zero_page, 0, 4, false,
-		{ RO(0), RO(0), RW(0) } },
-	{ "huge zero page", walk_install_huge_zero_page, 0, 512, false,
-		{ RO(PMD_ORDER), RO(PMD_ORDER), RW(PMD_ORDER) } },
+		{ RO(WALK_PTE), RO(WALK_PTE), RW(WALK_PTE) } },
+	{ "huge zero page", walk_install_huge_zero_page, 0, WALK_WHOLE_PMD, false,
+		{ RO(WALK_PMD), RO(WALK_PMD), RW(WALK_PMD) } },
 	{ "huge zero page, from the middle", walk_install_huge_zero_page,
 		3, 5, false,
-		{ RO(PMD_ORDER), RO(PMD_ORDER), RW(PMD_ORDER) } },
+		{ RO(WALK_PMD), RO(WALK_PMD), RW(WALK_PMD) } },
 	{ "DAX, PTE", walk_install_dax_pte, 0, 4, false,
-		{ RW(0), RW(0), RW(0) } },
+		{ RW(WALK_PTE), RW(WALK_PTE), RW(WALK_PTE) } },
 	{ "DAX, PMD", walk_install_dax_pmd, 3, 5, false,
-		{ RW(PMD_ORDER), RW(PMD_ORDER), RW(PMD_ORDER) } },
+		{ RW(WALK_PMD), RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "PUD leaf: DAX", walk_install_dax_pud, 0, 1024, false,
-		{ RW(PUD_ORDER), RW(PUD_ORDER), RW(PUD_ORDER) } },
+		{ RW(WALK_PUD), RW(WALK_PUD), RW(WALK_PUD) } },
 	{ "PUD leaf: DAX, from the middle", walk_install_dax_pud, 600, 1000,
 		false,
-		{ RW(PUD_ORDER), RW(PUD_ORDER), RW(PUD_ORDER) } },
+		{ RW(WALK_PUD), RW(WALK_PUD), RW(WALK_PUD) } },
 
 	/* hugetlb */
-	{ "hugetlb", walk_install_hugetlb, 0, 512, false,
-		{ RW(PMD_ORDER), RW(PMD_ORDER), RW(PMD_ORDER) } },
+	{ "hugetlb", walk_install_hugetlb, 0, WALK_WHOLE_PMD, false,
+		{ RW(WALK_PMD), RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "hugetlb, part of one", walk_install_hugetlb, 3, 5, false,
-		{ RW(PMD_ORDER), RW(PMD_ORDER), RW(PMD_ORDER) } },
+		{ RW(WALK_PMD), RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "hugetlb, none", walk_install_hugetlb_none, 3, 5, false,
-		{ NOTHING, RO(PMD_ORDER), RW(PMD_ORDER) } },
+		{ NOTHING, RO(WALK_PMD), RW(WALK_PMD) } },
 	{ "hugetlb, no table", walk_install_hugetlb_hole, 3, 5, false,
-		{ NOTHING, RO(PMD_ORDER), RW(PMD_ORDER) } },
+		{ NOTHING, RO(WALK_PMD), RW(WALK_PMD) } },
 	{ "hugetlb, none, pool empty", walk_install_hugetlb_empty, 3, 5, false,
 		{ NOTHING, FAIL(-EFAULT), FAIL(-EFAULT) } },
 	{ "hugetlb, marker of userfaultfd-wp", walk_install_hugetlb_wp_marker,
 		3, 5, false,
-		{ NOTHING, RO(PMD_ORDER), RW(PMD_ORDER) } },
-	{ "hugetlb, migration", walk_install_hugetlb_migration, 0, 512, true,
-		{ NOTHING, RW(PMD_ORDER), RW(PMD_ORDER) } },
+		{ NOTHING, RO(WALK_PMD), RW(WALK_PMD) } },
+	{ "hugetlb, migration", walk_install_hugetlb_migration, 0, WALK_WHOLE_PMD, true,
+		{ NOTHING, RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "hugetlb, migration, part of one", walk_install_hugetlb_migration,
 		3, 5, true,
-		{ NOTHING, RW(PMD_ORDER), RW(PMD_ORDER) } },
+		{ NOTHING, RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "hugetlb, poisoned", walk_install_hugetlb_poisoned, 3, 5, false,
 		REFUSED },
 	{ "hugetlb, poison marker", walk_install_hugetlb_poison_marker,
@@ -157,50 +173,50 @@ static const struct walk_row walk_rows[] = {
 
 	/* Not present */
 	{ "swap", walk_install_swap, 0, 4, false,
-		{ NOTHING, RW(0), RW(0) } },
+		{ NOTHING, RW(WALK_PTE), RW(WALK_PTE) } },
 	{ "migration, PTE", walk_install_migration, 3, 1, true,
-		{ NOTHING, RW(0), RW(0) } },
-	{ "migration, PMD", walk_install_migration_pmd, 0, 512, true,
-		{ NOTHING, RW(PMD_ORDER), RW(PMD_ORDER) } },
+		{ NOTHING, RW(WALK_PTE), RW(WALK_PTE) } },
+	{ "migration, PMD", walk_install_migration_pmd, 0, WALK_WHOLE_PMD, true,
+		{ NOTHING, RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "migration, PMD, from the middle", walk_install_migration_pmd,
 		3, 5, true,
-		{ NOTHING, RW(PMD_ORDER), RW(PMD_ORDER) } },
+		{ NOTHING, RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "poisoned page", walk_install_hwpoison, 0, 4, false, REFUSED },
 	{ "poison marker", walk_install_poison_marker, 0, 4, false, REFUSED },
 	{ "guard marker", walk_install_guard_marker, 0, 4, false, REFUSED },
 	{ "NUMA hinting, PTE", walk_install_numa, 0, 4, false,
-		{ NOTHING, RW(0), RW(0) } },
+		{ NOTHING, RW(WALK_PTE), RW(WALK_PTE) } },
 	{ "NUMA hinting, PMD", walk_install_numa_pmd, 3, 5, false,
-		{ NOTHING, RW(PMD_ORDER), RW(PMD_ORDER) } },
+		{ NOTHING, RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "bad PMD", walk_install_bad_pmd, 3, 5, false, REFUSED },
 
 	/* Devices */
 	{ "device private, own", walk_install_device_own, 0, 4, false,
-		{ RW(0), RW(0), RW(0) } },
+		{ RW(WALK_PTE), RW(WALK_PTE), RW(WALK_PTE) } },
 	{ "device private, own, not writable", walk_install_device_own_ro,
 		0, 4, false,
-		{ RO(0), RO(0), RW(0) } },
+		{ RO(WALK_PTE), RO(WALK_PTE), RW(WALK_PTE) }, true },
 	{ "device private, foreign", walk_install_device_foreign, 0, 4, false,
-		{ NOTHING, RW(0), RW(0) } },
-	{ "device private, own, PMD", walk_install_device_own_pmd, 0, 512,
+		{ NOTHING, RW(WALK_PTE), RW(WALK_PTE) } },
+	{ "device private, own, PMD", walk_install_device_own_pmd, 0, WALK_WHOLE_PMD,
 		false,
-		{ RW(PMD_ORDER), RW(PMD_ORDER), RW(PMD_ORDER) } },
+		{ RW(WALK_PMD), RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "device private, own, PMD, from the middle",
 		walk_install_device_own_pmd, 3, 5, false,
-		{ RW(PMD_ORDER), RW(PMD_ORDER), RW(PMD_ORDER) } },
+		{ RW(WALK_PMD), RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "device private, own, PMD, not writable",
 		walk_install_device_own_ro_pmd, 3, 5, false,
-		{ RO(PMD_ORDER), RO(PMD_ORDER), RW(PMD_ORDER) } },
+		{ RO(WALK_PMD), RO(WALK_PMD), RW(WALK_PMD) }, true },
 	{ "device private, foreign, PMD", walk_install_device_foreign_pmd,
-		0, 512, false,
-		{ NOTHING, RW(PMD_ORDER), RW(PMD_ORDER) } },
+		0, WALK_WHOLE_PMD, false,
+		{ NOTHING, RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "device private, foreign, PMD, from the middle",
 		walk_install_device_foreign_pmd, 3, 5, false,
-		{ NOTHING, RW(PMD_ORDER), RW(PMD_ORDER) } },
+		{ NOTHING, RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "device coherent", walk_install_device_coherent, 0, 4, false,
-		{ RW(0), RW(0), RW(0) } },
+		{ RW(WALK_PTE), RW(WALK_PTE), RW(WALK_PTE) } },
 	{ "device exclusive", walk_install_device_exclusive, 0, 4, false,
-		{ NOTHING, RW(0), RW(0) } },
+		{ NOTHING, RW(WALK_PTE), RW(WALK_PTE) } },
 
 	/* Special entries */
 	{ "special, PTE", walk_install_mixed_pte, 0, 4, false, REFUSED },
@@ -210,7 +226,7 @@ static const struct walk_row walk_rows[] = {
 		0, 4, false, REFUSED },
 	{ "special, PTE, not writable, private", walk_install_mixed_private,
 		0, 4, false,
-		{ ERROR, FAIL(-EFAULT), RW(0) } },
+		{ ERROR, FAIL(-EFAULT), RW(WALK_PTE) } },
 	{ "special, PMD", walk_install_mixed_pmd, 3, 5, false, REFUSED },
 	{ "special, PUD", walk_install_mixed_pud, 3, 5, false, REFUSED },
 	{ "none, a fault makes it special", walk_install_mixed_absent, 0, 4,
@@ -219,14 +235,14 @@ static const struct walk_row walk_rows[] = {
 
 	/* userfaultfd */
 	{ "userfaultfd-wp", walk_install_uffd_wp, 0, 4, false,
-		{ RO(0), RO(0), FAIL(-EFAULT) } },
+		{ RO(WALK_PTE), RO(WALK_PTE), FAIL(-EFAULT) } },
 	{ "userfaultfd-wp, PMD", walk_install_uffd_wp_pmd, 3, 5, false,
-		{ RO(PMD_ORDER), RO(PMD_ORDER), FAIL(-EFAULT) } },
+		{ RO(WALK_PMD), RO(WALK_PMD), FAIL(-EFAULT) } },
 	{ "userfaultfd-wp marker", walk_install_uffd_wp_marker, 0, 4, false,
-		{ NOTHING, RO(0), FAIL(-EFAULT) } },
+		{ NOTHING, RO(WALK_PTE), FAIL(-EFAULT) } },
 	{ "userfaultfd-wp marker, left over", walk_install_uffd_wp_left_over,
 		0, 4, false,
-		{ NOTHING, RO(0), RW(0) } },
+		{ NOTHING, RO(WALK_PTE), RW(WALK_PTE) } },
 	{ "userfaultfd-rwp", walk_install_uffd_rwp, 0, 4, false,
 		{ NOTHING, FAIL(-EFAULT), FAIL(-EFAULT) } },
 };
@@ -258,6 +274,7 @@ static const struct walk_variant walk_variants[] = {
  * @row: the row
  * @variant: the variant
  * @column: the mode
+ * @npages: the length of the range
  * @env: the address space
  * @wr: the range
  * @array: the array of the range, with an entry more at either end
@@ -269,12 +286,37 @@ struct walk_run {
 	const struct walk_row		*row;
 	const struct walk_variant	*variant;
 	enum walk_column		column;
+	unsigned int			npages;
 	struct walk_env			*env;
 	struct walk_range		wr;
 	unsigned long			*array;
 	unsigned long			*pfn;
 	bool				waited;
 };
+
+static unsigned long walk_order(enum walk_level level)
+{
+	switch (level) {
+	case WALK_PMD:
+		return PMD_ORDER;
+	case WALK_PUD:
+		return PUD_ORDER;
+	default:
+		return 0;
+	}
+}
+
+static unsigned int walk_row_pages(const struct walk_row *row)
+{
+	return row->pages == WALK_WHOLE_PMD ? 1U << PMD_ORDER : row->pages;
+}
+
+static unsigned long walk_row_first(const struct walk_row *row)
+{
+	if (row->first == WALK_ACROSS_PMDS)
+		return (1UL << PMD_ORDER) - 2;
+	return row->first;
+}
 
 /* Case and variant of a parameter, which is a number from 1 on. */
 static const void *walk_next_param(const void *prev, char *desc, bool by_page)
@@ -335,7 +377,7 @@ static unsigned long walk_request(const struct walk_run *run)
 static void walk_fill_array(struct walk_run *run)
 {
 	unsigned long garbage = HMM_PFN_ERROR | WALK_REQUEST | 0x123456UL;
-	unsigned int i, n = run->row->pages;
+	unsigned int i, n = run->npages;
 
 	if (run->variant->by_page)
 		garbage = HMM_PFN_ERROR | walk_request(run) | 0x123456UL;
@@ -431,8 +473,9 @@ static void walk_check_array(struct walk_run *run, const struct walk_cell *cell)
 {
 	unsigned int i, wrong = 0;
 
-	for (i = 0; i < run->row->pages; i++) {
-		unsigned long want = walk_sticky(i) | cell->flags;
+	for (i = 0; i < run->npages; i++) {
+		unsigned long want = walk_sticky(i) | cell->flags |
+				     walk_order(cell->level) << HMM_PFN_ORDER_SHIFT;
 		unsigned long pfn = run->pfn[i];
 
 		if (run->column != WALK_SNAPSHOT)
@@ -449,20 +492,31 @@ static void walk_check_array(struct walk_run *run, const struct walk_cell *cell)
 	KUNIT_EXPECT_EQ(run->test, wrong, 0);
 }
 
+static const struct walk_cell *walk_expected(const struct walk_run *run)
+{
+	enum walk_column column = run->column;
+
+	if (column == WALK_WRITE && run->row->settles && !run->variant->tracked)
+		column = WALK_READ;
+	return &run->row->cell[column];
+}
+
 static void walk_check(struct walk_run *run, int ret)
 {
-	const struct walk_cell *cell = &run->row->cell[run->column];
+	const struct walk_cell *cell = walk_expected(run);
 	const struct walk_env *env = run->env;
 	struct kunit *test = run->test;
 
 	KUNIT_EXPECT_EQ(test, ret, cell->err);
 	KUNIT_EXPECT_EQ(test, run->array[0], WALK_GUARD);
-	KUNIT_EXPECT_EQ(test, run->array[1 + run->row->pages], WALK_GUARD);
+	KUNIT_EXPECT_EQ(test, run->array[1 + run->npages], WALK_GUARD);
 	KUNIT_EXPECT_EQ(test, run->waited,
 			run->row->migrating && run->column != WALK_SNAPSHOT);
 	if (run->column == WALK_SNAPSHOT)
 		KUNIT_EXPECT_EQ(test, env->nr_faults + env->nr_huge_faults +
 				env->nr_migrations, 0);
+	if (run->row->settles && !run->variant->tracked)
+		KUNIT_EXPECT_EQ(test, env->nr_migrations, 0);
 	/* The lock is kept, so no fault may be allowed to drop it. */
 	KUNIT_EXPECT_FALSE(test, env->fault_flags & FAULT_FLAG_ALLOW_RETRY);
 	if (ret || cell->err)
@@ -479,7 +533,7 @@ static void walk_run_installed(struct walk_run *run)
 	int ret;
 
 	walk_forget_faults(run->env);
-	for (i = 0; i < run->row->pages; i++)
+	for (i = 0; i < run->npages; i++)
 		run->pfn[i] = walk_page_pfn(run, i);
 	walk_fill_array(run);
 	ret = walk_range_add(run->env, &run->wr, run->variant->tracked,
@@ -510,16 +564,17 @@ static void walk_run_row(struct kunit *test, enum walk_column column)
 	run->row = &walk_rows[n / ARRAY_SIZE(walk_variants)];
 	run->variant = &walk_variants[n % ARRAY_SIZE(walk_variants)];
 	run->column = column;
-	run->array = kunit_kcalloc(test, run->row->pages + 2,
-				   sizeof(*run->array), GFP_KERNEL);
+	run->npages = walk_row_pages(run->row);
+	run->array = kunit_kcalloc(test, run->npages + 2, sizeof(*run->array),
+				   GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, run->array);
-	run->pfn = kunit_kcalloc(test, run->row->pages, sizeof(*run->pfn),
+	run->pfn = kunit_kcalloc(test, run->npages, sizeof(*run->pfn),
 				 GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, run->pfn);
 
 	run->env = walk_env_create(test);
-	run->env->addr = WALK_BASE + run->row->first * PAGE_SIZE;
-	run->env->npages = run->row->pages;
+	run->env->addr = WALK_BASE + walk_row_first(run->row) * PAGE_SIZE;
+	run->env->npages = run->npages;
 	err = run->row->install(run->env);
 	if (!err)
 		walk_run_installed(run);

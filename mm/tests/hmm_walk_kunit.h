@@ -31,8 +31,6 @@
 #define WALK_BASE	BIT(30)
 #endif
 
-/* The longest range that a test walks, in pages. */
-#define WALK_MAX_PAGES	1024UL
 /* The longest one whose PTEs are replaced by hand. */
 #define WALK_MAX_PTES	8
 /* How many faults have their address recorded. */
@@ -70,6 +68,7 @@ struct walk_env;
  * @huge_order: the order of the leaves that @huge_fault inserts
  * @vm_flags: further flags of that vma
  * @dax: its inode is one of DAX
+ * @stays: ->migrate_to_ram() succeeds and does nothing
  *
  * @nr_faults: calls of @fault
  * @nr_huge_faults: calls of @huge_fault
@@ -105,6 +104,7 @@ struct walk_env {
 	unsigned int		huge_order;
 	vm_flags_t		vm_flags;
 	bool			dax;
+	bool			stays;
 
 	unsigned int		nr_faults;
 	unsigned int		nr_huge_faults;

@@ -1,126 +1,514 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Break a copy of mm/hmm_range.c in one known way after the other, and demand
-# that the test named beside it fails. Run by "make mutants".
+# Break a copy of the tracker in one known way after the other, and demand that
+# the test named beside it fails. Run by "make mutants".
 
 set -u
 cd "$(dirname "$0")" || exit 2
-work=${1:?usage: mutate.sh DIRECTORY}
-source=../../../mm/hmm_range.c
+work=${1:?usage: mutate.sh DIRECTORY [REGEX of names]}
+wanted=${2:-.}
+mm=../../../mm
+files="hmm_range.c hmm_claim.c hmm_dirty.c hmm_internal.h"
 nr=0
 failed=0
 
-# The names of the tests that fail when $1 stands for mm/hmm_range.c.
-failing_tests()
+# Link a program of the copies. A file includes the header that lies beside it.
+build()
 {
-	make --no-print-directory build OUTPUT="$work" HMM_RANGE="$1" \
-		EXTRA_CFLAGS=-w \
-		>"$work/log" 2>&1 || { echo "does-not-build"; return; }
-	SEED=1 "$work/hmm-range-test" 2>>"$work/log" | sed -n 's/^not ok [0-9]* - //p'
+	make --no-print-directory build OUTPUT="$work" EXTRA_CFLAGS=-w \
+		HMM_RANGE="$work/mm/hmm_range.c" HMM_CLAIM="$work/mm/hmm_claim.c" \
+		HMM_DIRTY="$work/mm/hmm_dirty.c" >"$work/log" 2>&1
 }
 
-# mutant NAME TEST EXPRESSION: what sed's EXPRESSION does must fail TEST.
-mutant()
+# Put FILE back, or all of them, and what was built of it. The old times are
+# kept, so that make builds again what the next mutant changes, and only that.
+restore()
 {
-	local name=$1 test=$2 expression=$3 tests
+	local file
 
+	for file in ${1:-$files}; do
+		cp -p "$mm/$file" "$work/mm/$file"
+	done
+	[ ! -d "$work/good" ] || cp -p "$work/good/"*.o "$work/"
+}
+
+result()
+{
 	nr=$((nr + 1))
-	sed -E "$expression" "$source" >"$work/mutant.c"
-	if cmp -s "$source" "$work/mutant.c"; then
-		echo "# the edit does not fit $source any more"
-		tests=
-	else
-		tests=$(failing_tests "$work/mutant.c")
-	fi
-	if grep -Fxq "$test" <<<"$tests"; then
-		echo "ok $nr - $name"
-	else
-		echo "not ok $nr - $name: $test did not fail"
-		failed=$((failed + 1))
-	fi
-	echo "#	failing: ${tests//$'\n'/ }"
+	[ "$1" = 0 ] || failed=$((failed + 1))
+	[ "$1" = 0 ] && echo "ok $nr - $2" || echo "not ok $nr - $2"
 }
 
-mkdir -p "$work"
+# mutate FILE NAME TEST EXPRESSION: what sed's EXPRESSION does to mm/FILE must
+# fail TEST.
+mutate()
+{
+	local source=$mm/$1 copy=$work/mm/$1
+
+	[[ $2 =~ $wanted ]] || return
+	sed -E "$4" "$source" >"$copy"
+	if cmp -s "$source" "$copy"; then
+		result 1 "$2: the edit does not fit $1 any more"
+	elif ! build; then
+		result 1 "$2: does not build"
+	elif SEED=1 "$work/hmm-range-test" "$3" >>"$work/log" 2>&1; then
+		result 1 "$2: $3 did not fail"
+	elif ! grep -q "^not ok 1 - $3\$" "$work/log"; then
+		result 1 "$2: there is no test $3"
+	else
+		result 0 "$2: $3"
+	fi
+	restore "$1"
+}
+
+range() { mutate hmm_range.c "$@"; }
+claim() { mutate hmm_claim.c "$@"; }
+dirty() { mutate hmm_dirty.c "$@"; }
+header() { mutate hmm_internal.h "$@"; }
+
+rm -rf "$work/good"
+mkdir -p "$work/mm"
+restore
 echo "KTAP version 1"
 
-mutant "an invalidation does not mark" t1_start_invalidates \
-	'/^static noinline void hmm_ranges_mark/,/^}/s/hmm_range_mark\(range, start, end\)/;/'
-mutant "the end of an invalidation makes valid again" t1_start_invalidates \
-	'/^void hmm_ranges_invalidate_end/,/^}/s/^(\t__list_del_entry.*)/\1\
-	{ struct interval_tree_node *n = interval_tree_iter_first(\&ranges->ranges, 0, ULONG_MAX);\
-	if (n)\
-		WRITE_ONCE(container_of(n, struct hmm_range, tracking.node)->tracking.state,\
-			   HMM_RANGE_VALID); }/'
-mutant "a walk is valid whatever came in between" t1_invalidation_during_a_walk \
-	'/^int hmm_range_walk_end/,/^}/s/tracking->state != HMM_RANGE_WALKING/false/'
-mutant "a walk may begin during an invalidation" t1_walk_is_refused_during_an_invalidation \
-	'/^static int hmm_range_readable/,/^}/s/return -EBUSY/continue/'
-mutant "every invalidation is waited for" t3_unrelated_invalidation_held_for_ever \
-	'/^static int hmm_range_readable/,/^}/s/!hmm_range_ignores\(.*\)\)$/true)/
-	 /^static bool hmm_range_overlaps/,/^}/s/invalidation->start <= [a-z>.-]+/true/
-	 /^static bool hmm_range_overlaps/,/^}/s/invalidation->end > range[a-z>.-]+/true/'
-mutant "every registration takes the locks" t3_only_the_first_takes_the_locks \
-	'/^int hmm_range_register/,/^}/s/if \(!ranges\)/if (true)/'
-mutant "the end of an invalidation is inclusive" t4_ends_are_exclusive \
-	'/void hmm_ranges_(mark|invalidate_start)/,/^}/s/end - 1/end/'
-mutant "an empty invalidation is looked up" t4_an_empty_invalidation_hits_nothing \
-	's/if \(start >= end\)$/if (false)/'
-mutant "the end of one in flight is inclusive" t4_ends_are_exclusive \
-	's/(invalidation->end >)( range)/\1=\2/'
-mutant "the end of a range is inclusive" t4_ends_are_exclusive \
-	's/(tracking->node.last = range->end) - 1/\1/'
-mutant "none is recorded while no range is registered" t6_recorded_while_no_range_is_registered \
+build && SEED=1 "$work/hmm-range-test" >>"$work/log" 2>&1
+result $? "the code as it is passes all tests"
+mkdir -p "$work/good"
+cp -p "$work/"*.o "$work/good/"
+
+# An invalidation starts.
+range "a start leaves the range valid" t1_start_invalidates \
+	'/^static void hmm_range_mark/,/^}/s/WRITE_ONCE\(tracking->valid, false\);/;/'
+range "a start notes nothing" t8_told_what_was_hit_is_read \
+	'/^static void hmm_range_mark/,/^}/s/hmm_range_note\(range, invalidation\);/;/'
+range "a start is not counted" t14_hits_are_counted \
+	'/^static void hmm_range_mark/,/^}/s/WRITE_ONCE\(tracking->seq, .*\);/;/'
+range "a start looks at the registered bounds" t1_of_the_window_that_was_walked \
+	'/^static void hmm_range_mark/,/^}/{
+		s/!hmm_overlaps\(invalidation,/!hmm_overlaps(invalidation,\
+			   range->tracking.node.start,\
+			   range->tracking.node.last + 1) \&\&\
+	    !hmm_overlaps(invalidation,/
+	}'
+header "the end of an invalidation is inclusive" t4_ends_are_exclusive \
+	'/^static inline bool hmm_overlaps/,/^}/s/(invalidation->end >) start/\1= start/'
+header "the end of a range is inclusive" t4_ends_are_exclusive \
+	'/^static inline bool hmm_overlaps/,/^}/s/(invalidation->start <) end/\1= end/'
+header "an empty invalidation overlaps" t4_an_empty_invalidation_hits_nothing \
+	's/invalidation->start < invalidation->end \&\&/true \&\&/'
+range "none is recorded while no range is registered" t6_recorded_while_no_range_is_registered \
 	'/^void hmm_ranges_invalidate_start/,/^}/s/list_add\(/if (!ranges->ranges.rb_leftmost)\
 		INIT_LIST_HEAD(\&invalidation->tracked);\
 	else\
 		list_add(/'
-mutant "the end of an invalidation wakes nobody" t7_wait_ends_with_the_invalidation \
-	'/^void hmm_ranges_invalidate_end/,/^}/s/hmm_ranges_wake.*/;/'
-mutant "the death of the mm wakes nobody" t7_wait_ends_when_the_mm_dies \
-	'/^void hmm_ranges_release/,/^}/s/wake_up_all.*/;/'
-mutant "the death of the mm is not noted" t7_all_fails_once_the_mm_is_dying \
-	's/ranges->dying = true/;/'
-mutant "the death of the mm marks nothing" t10_exit_marks_all \
-	'/^void hmm_ranges_release/,/^}/s/hmm_range_mark\(range, /(void)(/'
-mutant "a retry walks everything" t8_retry_walks_the_chunks_that_were_hit \
-	's/if \(hmm_range_is_retry\(range, fault\)\)/if (false)/'
-mutant "the map of dirty chunks is not kept" t8_retry_walks_the_chunks_that_were_hit \
-	'/^static void hmm_range_mark/,/^}/s/dirty \|= .*/dirty |= 0;/'
-mutant "a new call is taken for a retry" t8_a_new_call_walks_everything \
-	's/tracking->state != HMM_RANGE_VALID \&\& //'
-mutant "other flags are taken for a retry" t8_only_the_same_call_is_a_retry \
-	's/tracking->call.default_flags == range->default_flags/true/'
-mutant "another owner is taken for a retry" t8_only_the_same_call_is_a_retry \
-	's/tracking->call.dev_private_owner == range->dev_private_owner/true/'
-mutant "another array is taken for a retry" t8_only_the_same_call_is_a_retry \
-	's/tracking->call.hmm_pfns == range->hmm_pfns/true/'
-mutant "other bounds are taken for a retry" t8_only_the_same_call_is_a_retry \
-	's/tracking->call.start == range->start/true/'
-mutant "a fault is taken for the retry of a snapshot" t8_only_the_same_call_is_a_retry \
-	's/tracking->call.fault == fault/true/'
-mutant "with a mask, too, only some is walked" t8_with_a_mask_everything_is_walked \
-	's/!range->pfn_flags_mask/true/; s/range->pfn_flags_mask \? NULL : //'
-mutant "begin does not end the call" t8_only_the_same_call_is_a_retry \
-	'/^int hmm_range_begin/,/^}/s/range->tracking.call.hmm_pfns = NULL/;/'
-mutant "a walk that fails forgets its chunks" t8_a_walk_that_fails_puts_its_chunks_back \
-	's/tracking->dirty \|= todo/;/'
-mutant "chunks are taken after the walk" t8_a_walk_that_fails_puts_its_chunks_back \
-	's/^(\t+)tracking->dirty = 0;/\1;/
-	 /^int hmm_range_walk_end/,/^}/s/tracking->dirty \|= todo/tracking->dirty = todo/'
-mutant "own events are not ignored" t9_own_events_are_ignored_if_asked_for \
+range "only the first range that is hit is marked" t4_the_whole_address_space \
+	'/^hmm_ranges_mark/,/^}/{
+		s/for \(; node;/for (; node; node = NULL)\
+		hmm_range_mark(container_of(node, struct hmm_range,\
+					    tracking.node), invalidation);\
+	for (; node;/
+	}'
+range "a hit beside the window is counted" t14_hits_are_counted \
+	'/^static void hmm_range_mark/,/^}/s/^\tif \(!hmm_overlaps/\ttracking->seq +=\
+		!hmm_overlaps(invalidation, tracking->window.start,\
+			      tracking->window.end);\
+	if (!hmm_overlaps/'
+range "a start is in the list later than it marks" t1_nothing_becomes_valid_once_one_has_started \
+	'/^void hmm_ranges_invalidate_start/,/^}/{
+		s/^\tlist_add\(.*/;/
+		s/^(\tspin_unlock.*)/\1\
+	spin_lock(\&ranges->lock);\
+	list_add(\&invalidation->tracked, \&ranges->invalidations);\
+	spin_unlock(\&ranges->lock);/
+	}'
+
+# What is noted.
+range "what is not claimed is noted too" t13_copies_do_not_disturb_the_walk \
+	'/^void hmm_range_note/,/^}/{
+		s/min\(invalidation->end, tracking->unclaimed.start\)/invalidation->end/
+	}'
+range "what is kept above is not noted" t13_what_is_hit_is_read_again \
+	'/^void hmm_range_note/,/^}/{
+		s/max\(invalidation->start, tracking->unclaimed.end\)/ULONG_MAX/
+	}'
+range "what is stored below is not noted" t13_what_is_hit_is_read_again \
+	'/^void hmm_range_note/,/^}/s/min\(invalidation->end, tracking->unclaimed.start\)/0/'
+
+# Own invalidations.
+range "own ones are not ignored" t9_own_events_are_ignored_if_asked_for \
 	'/^static bool hmm_range_ignores/,/^}/s/return \(/return false \&\& (/'
-mutant "own events are ignored unasked" t9_own_events_are_ignored_if_asked_for \
+range "own ones are ignored unasked" t9_own_events_are_ignored_if_asked_for \
 	's/\(range->tracking.ignore_events \& BIT\(invalidation->event\)\)/true/'
-mutant "no owner matches no owner" t9_no_owner_never_matches \
+range "no owner matches no owner" t9_no_owner_never_matches \
 	's/^\t +invalidation->owner \&\&$//'
-mutant "the owner is not latched" t9_latched_at_register \
+range "any owner matches" t9_own_events_are_ignored_if_asked_for \
+	's/invalidation->owner == range->tracking.owner/true/'
+range "the owner is not latched" t9_latched_at_register \
 	's/range->tracking.owner;/range->dev_private_owner;/'
-mutant "register does not pin the mm" t12_register_pins_the_mm \
+range "the events are not latched" t9_latched_at_register \
+	's/range->tracking.ignore_events \&/range->ignore_events \&/'
+range "a running walk ignores own ones" t9_a_running_walk_takes_own_ones_for_others \
+	's/tracking->valid \&\& hmm_range_ignores/hmm_range_ignores/'
+range "the end of an ignored one is not noted" t9_a_retry_reads_what_own_ones_hit \
+	'/^void hmm_ranges_invalidate_end/,/^}/s/hmm_ranges_note_own\(ranges, invalidation\);/;/'
+range "the end is noted later than it leaves the list" t9_noted_when_it_leaves_the_list \
+	'/^void hmm_ranges_invalidate_end/,/^}/s/^(\t__list_del_entry.*)/\1\
+	spin_unlock(\&ranges->lock);\
+	spin_lock(\&ranges->lock);/'
+range "the end is noted for the first range" t9_noted_for_each_range \
+	'/^hmm_ranges_note_own/,/^}/s/^(\t)\}$/\1\1break;\
+	}/'
+range "the end of one at the first page is not noted" t9_noted_for_each_range \
+	'/^hmm_ranges_note_own/,/^}/s/invalidation->end - 1\);/invalidation->end - 1 - PAGE_SIZE);/'
+range "the end is noted for a valid range only" t9_own_one_around_a_foreign_one \
+	'/^hmm_ranges_note_own/,/^}/{
+		s/if \(hmm_range_ignores/if (range->tracking.valid \&\& hmm_range_ignores/
+	}'
+range "the end of a foreign one is noted" t8_the_end_of_a_foreign_one_is_not_noted \
+	'/^hmm_ranges_note_own/,/^}/s/if \(hmm_range_ignores\(range, invalidation\)\)/if (true)/'
+claim "an ignored one in flight is not noted" t9_own_one_around_a_foreign_one \
+	'/^static int hmm_walk_begin/,/^}/s/hmm_range_note\(range, invalidation\);/;/'
+
+# An invalidation ends, and the mm dies.
+range "an end makes the range valid again" t1_start_invalidates \
+	'/^void hmm_ranges_invalidate_end/,/^}/s/^(\t__list_del_entry.*)/\1\
+	{ struct interval_tree_node *n = interval_tree_iter_first(\&ranges->ranges, 0, ULONG_MAX);\
+	if (n)\
+		WRITE_ONCE(container_of(n, struct hmm_range,\
+					tracking.node)->tracking.valid, true); }/'
+range "an end stays in the list" t7_wait_ends_with_the_invalidation \
+	's/__list_del_entry\(\&invalidation->tracked\)/;/'
+range "an end wakes nobody" t7_wait_ends_with_the_invalidation \
+	'/^void hmm_ranges_invalidate_end/,/^}/s/hmm_ranges_wake\(ranges\);/;/'
+range "an end wakes before it is off the list" t7_woken_when_the_invalidation_is_off_the_list \
+	'/^void hmm_ranges_invalidate_end/,/^}/{
+		s/hmm_ranges_wake\(ranges\);/;/
+		s/^\tspin_lock\(/\tif (waitqueue_active(\&ranges->wq))\
+		hmm_ranges_wake(ranges);\
+	spin_lock(/
+	}'
+range "the death of the mm wakes nobody" t7_wait_ends_when_the_mm_dies \
+	'/^void hmm_ranges_release/,/^}/s/wake_up_all.*/;/'
+range "the death of the mm is forgotten" t7_all_fails_once_the_mm_is_dying \
+	's/ranges->dying = true/;/'
+range "the death of the mm is set after the unlock" t7_nothing_becomes_valid_when_the_mm_dies \
+	'/^void hmm_ranges_release/,/^}/{
+		s/ranges->dying = true;/;/
+		s/^(\tspin_unlock.*)/\1\
+	ranges->dying = true;/
+	}'
+range "the death of the mm leaves ranges valid" t10_exit_marks_all \
+	'/^void hmm_ranges_release/,/^}/s/WRITE_ONCE\(range->tracking.valid, false\);/;/'
+range "the death of the mm is not counted" t14_hits_are_counted \
+	'/^void hmm_ranges_release/,/^}/s/WRITE_ONCE\(range->tracking.seq, .*\);/;/'
+
+# Registering.
+range "register keeps the validity" garbage_validity_at_register \
+	'/^static void hmm_range_reset/,/^}/s/WRITE_ONCE\(tracking->valid, false\);/;/'
+range "register keeps the notes" garbage_notes_at_register \
+	'/^static void hmm_range_reset/,/^}/s/tracking->dirty = .*/;/'
+range "register keeps the call" garbage_call_at_register \
+	'/^static void hmm_range_reset/,/^}/s/tracking->call.hmm_pfns = NULL;/;/'
+range "register keeps what was told" garbage_retry_at_register \
+	'/^static void hmm_range_reset/,/^}/s/tracking->retry = false;/;/'
+range "register keeps the mm" garbage_mm_at_register \
+	'/^static void hmm_range_reset/,/^}/s/tracking->mm = NULL;/;/'
+range "register keeps the notifier" garbage_in_all_of_the_range_at_register \
+	'/^static void hmm_range_reset/,/^}/s/range->notifier = NULL;/;/'
+range "register keeps the bounds" garbage_in_all_of_the_range_at_register \
+	'/^static void hmm_range_reset/,/^}/s/range->start = start;/;/'
+range "register keeps the window" garbage_leaves_no_trace_at_register \
+	'/^static void hmm_range_reset/,/^}/s/tracking->window = .*/;/'
+range "register keeps the count of hits" garbage_leaves_no_trace_at_register \
+	'/^static void hmm_range_reset/,/^}/s/WRITE_ONCE\(tracking->seq, 0\);/;/'
+range "register keeps what was not claimed" garbage_leaves_no_trace_at_register \
+	'/^static void hmm_range_reset/,/^}/s/tracking->unclaimed = .*/;/'
+range "bounds may be misaligned" errno_of_bad_bounds \
+	'/^static bool hmm_range_is_sound/,/^}/{
+		s/!offset_in_page\(range->start \| range->end\)/true/
+	}'
+range "a range may be empty" errno_of_bad_bounds \
+	'/^static bool hmm_range_is_sound/,/^}/{
+		s/range->start < range->end/range->start <= range->end/
+	}'
+range "a range may wrap" errno_of_bad_bounds \
+	'/^static bool hmm_range_is_sound/,/^}/{
+		s/range->start < range->end/range->start != range->end/
+	}'
+range "a range may reach beyond the address space" errno_of_bad_bounds \
+	'/^static bool hmm_range_is_sound/,/^}/s/range->end <= mm->task_size/true/'
+range "a range may not reach the end of the address space" t4_the_whole_address_space \
+	'/^static bool hmm_range_is_sound/,/^}/{
+		s/range->end <= mm->task_size/range->end < mm->task_size/
+	}'
+range "unknown flags are accepted" errno_of_unknown_flags_and_events \
+	's/!\(range->flags \& ~HMM_RANGE_SPARSE\)/true/'
+range "any event may be ignored" errno_of_unknown_flags_and_events \
+	's/!\(range->ignore_events \& ~events\)/true/'
+range "the last page is not registered" t4_ends_are_exclusive \
+	's/(tracking->node.last = range->end) - 1/\1 - 2 * PAGE_SIZE/'
+claim "the flags are not latched" errno_of_a_mask_with_a_sparse_array \
+	'/^static int hmm_walk_begin/,/^}/s/tracking->flags \&/range->flags \&/'
+range "a dead mm is accepted" t7_all_fails_once_the_mm_is_dying \
+	'/^static int hmm_range_insert/,/^}/s/!atomic_read\(\&mm->mm_users\)/false/'
+range "register does not pin the mm" t12_register_pins_the_mm \
 	's/^\tmmgrab\(mm\);/;/'
-mutant "unregister does not let the mm go" t12_register_pins_the_mm \
+range "unregister does not let the mm go" t12_register_pins_the_mm \
 	's/^\tmmdrop\(mm\);/(void)mm;/'
+range "unregister leaves the range valid" errno_of_an_unregistered_range \
+	'/^void hmm_range_unregister/,/^}/s/WRITE_ONCE\(range->tracking.valid, false\);/;/'
+range "unregister forgets nothing" t12_register_pins_the_mm \
+	'/^void hmm_range_unregister/,/^}/s/range->tracking.mm = NULL;/;/'
+range "every registration takes the locks" t3_only_the_first_takes_the_locks \
+	'/^static int hmm_ranges_record\(/,/^}/s/if \(mmu_notifier_hmm_ranges\(mm\)\)/if (false)/'
+range "racing registrations all take the locks" t3_racing_registrations_take_the_locks_once \
+	'/^static int hmm_ranges_record_locked/,/^}/{
+		s/if \(mmu_notifier_hmm_ranges\(mm\)\)/if (false)/
+	}'
+range "the first registration in a dead mm is accepted" t12_a_dead_mm_is_not_recorded \
+	'/^static int hmm_ranges_record/,/^}/s/if \(!mmget_not_zero\(mm\)\)/mmget_not_zero(mm);\
+	if (false)/'
+range "the same with the lock held" t12_a_dead_mm_is_not_recorded \
+	'/^static int hmm_ranges_record_locked/,/^}/{
+		s/if \(!atomic_read\(\&mm->mm_users\)\)/if (false)/
+	}'
+
+# Bounds, validity, waiting.
+range "bounds may be narrowed to nothing" errno_of_changed_bounds \
+	'/^bool hmm_range_has_window/,/^}/s/range->start < range->end/true/'
+range "bounds may be narrowed to a part of a page" errno_of_changed_bounds \
+	'/^bool hmm_range_has_window/,/^}/s/!offset_in_page\(range->start \| range->end\)/true/'
+range "the start may be moved down" errno_of_changed_bounds \
+	's/range->start >= node->start/true/'
+range "the end may be moved up" errno_of_changed_bounds \
+	's/range->end - 1 <= node->last/true/'
+range "begin takes any bounds" errno_of_changed_bounds \
+	'/^int hmm_range_begin/,/^}/s/ \|\| !hmm_range_has_window\(range\)//'
+range "a wait takes any bounds" errno_of_changed_bounds \
+	'/^int hmm_range_wait\(/,/^}/s/ \|\| !hmm_range_has_window\(range\)//'
+claim "a walk takes any bounds" errno_of_changed_bounds \
+	'/^static int hmm_walk_begin/,/^}/s/ \|\| !hmm_range_has_window\(range\)//'
+claim "a walk takes no array" errno_of_changed_bounds \
+	'/^static int hmm_walk_begin/,/^}/s/ \|\| !range->hmm_pfns//'
+claim "a walk takes a mask with a sparse array" errno_of_a_mask_with_a_sparse_array \
+	'/^static int hmm_walk_begin/,/^}/{
+		s/range->pfn_flags_mask \&\& tracking->flags \& HMM_RANGE_SPARSE/false/
+	}'
+range "a range with a notifier is tracked" legacy_range_is_left_alone \
+	's/range->notifier \|\| !range->tracking.mm/!range->tracking.mm/'
+range "begin does not wait for what overlaps" t1_walk_fails_during_an_invalidation \
+	'/^static int hmm_ranges_readable/,/^}/s/return -EBUSY/continue/'
+range "every invalidation is waited for" t3_unrelated_invalidation_held_for_ever \
+	'/^static int hmm_ranges_readable/,/^}/s/if \(hmm_overlaps.*/if (true)/'
+range "begin does not look whether the mm dies" t7_all_fails_once_the_mm_is_dying \
+	'/^static int hmm_ranges_readable/,/^}/s/if \(ranges->dying\)/if (false)/'
+range "begin looks at the window of before" t3_waits_for_the_bounds_that_are_set \
+	'/^int hmm_range_begin/,/^}/{
+		s/(hmm_ranges_readable\(ranges,) range->start, range->end/\1\
+				  tracking->window.start, tracking->window.end/
+	}'
+range "a wait looks at the window of before" t3_waits_for_the_bounds_that_are_set \
+	'/^static int hmm_range_poll/,/^}/{
+		s/(hmm_ranges_readable\(ranges,) range->start, range->end/\1\
+				  range->tracking.window.start, range->tracking.window.end/
+	}'
+range "begin makes valid in any case" t1_walk_fails_during_an_invalidation \
+	's/WRITE_ONCE\(tracking->valid, !ret\)/WRITE_ONCE(tracking->valid, true)/'
+range "begin leaves the window" t1_of_the_window_that_was_walked \
+	'/^int hmm_range_begin/,/^}/s/tracking->window = .*/;/'
+range "begin does not end the call" t8_only_the_same_call_is_a_retry \
+	'/^int hmm_range_begin/,/^}/s/tracking->call.hmm_pfns = NULL;/;/'
+range "a wait of 0 sleeps" t7_wait_ends_on_timeout \
+	's/if \(ret != -EBUSY \|\| !timeout\)/if (ret != -EBUSY)/'
+range "a long wait is none" t7_wait_for_very_long \
+	's/min_t\(unsigned long, timeout_ms, UINT_MAX\)/timeout_ms/'
+range "a very long wait is none" t7_wait_for_very_long \
+	's/timeout = min_t\(unsigned long, timeout, MAX_SCHEDULE_TIMEOUT\);/;/'
+range "a killed wait goes on" t7_wait_ends_on_a_fatal_signal \
+	's/return left < 0 \? -EINTR : ret/return ret/'
+
+# Which walk is a retry.
+claim "a walk is a retry untold" t8_untold_all_is_read \
+	's/return tracking->retry \&\& walk->fault/return walk->fault/'
+claim "a snapshot leaves out" t8_what_asks_for_nothing_reads_all \
+	's/return tracking->retry \&\& walk->fault \&\&/return tracking->retry \&\&/
+	s/bool kept = walk->fault \&\&/bool kept = /'
+claim "a fault that asks for nothing leaves out" t8_what_asks_for_nothing_reads_all \
+	's/\(range->default_flags \& HMM_PFN_REQ_FAULT\) \&\&/true \&\&/'
+claim "with a mask, too, some is left out" t8_with_a_mask_all_is_read \
+	's/!range->pfn_flags_mask/true/'
+claim "the array of a call with a mask is kept" t8_with_a_mask_all_is_read \
+	'/^static void hmm_range_new_call/,/^}/s/!range->pfn_flags_mask/true/'
+claim "other flags are taken for a retry" t8_only_the_same_call_is_a_retry \
+	's/tracking->call.default_flags == range->default_flags/true/'
+claim "another owner is taken for a retry" t8_only_the_same_call_is_a_retry \
+	's/tracking->call.dev_private_owner == range->dev_private_owner/true/'
+claim "another array is taken for a retry" t8_only_the_same_call_is_a_retry \
+	's/tracking->call.hmm_pfns == range->hmm_pfns/true/'
+claim "another start is taken for a retry" t8_only_the_same_call_is_a_retry \
+	's/tracking->window.start == range->start/true/'
+claim "another end is taken for a retry" t8_only_the_same_call_is_a_retry \
+	's/tracking->window.end == range->end/true/'
+claim "a fault is taken for the retry of a snapshot" t8_only_the_same_call_is_a_retry \
+	's/bool kept = walk->fault \&\&/bool kept = /'
+claim "what was told is not forgotten" t8_untold_all_is_read \
+	'/^static int hmm_walk_begin/,/^}/s/tracking->retry = false;/;/'
+claim "what was told is forgotten by a retry only" t8_untold_all_is_read \
+	'/^static int hmm_walk_begin/,/^}/s/tracking->retry = false;/if (retry)\
+		tracking->retry = false;/'
+claim "a walk leaves the window" t1_of_the_window_that_was_walked \
+	'/^static void hmm_range_new_call/,/^}/s/tracking->window = .*/;/'
+claim "a new call reads what was noted" t8_untold_all_is_read \
+	'/^static void hmm_range_new_call/,/^}/s/tracking->dirty = .*/;/'
+claim "the flags of a call are not kept" t8_told_what_was_hit_is_read \
+	'/^static void hmm_range_new_call/,/^}/s/tracking->call.default_flags = .*/;/'
+claim "the owner of a call is not kept" t9_a_retry_reads_what_own_ones_hit \
+	'/^static void hmm_range_new_call/,/^}/s/tracking->call.dev_private_owner = .*/;/'
+
+# A walk.
+claim "a walk leaves the range valid" random_steps \
+	'/^static int hmm_walk_begin/,/^}/s/WRITE_ONCE\(tracking->valid, false\);/;/'
+claim "a mm without users is walked" t7_an_empty_retry_fails_when_the_mm_dies \
+	'/^static int hmm_walk_begin/,/^}/s/!atomic_read\(\&tracking->mm->mm_users\)/false/'
+claim "an unstable mm is walked" t7_walk_fails_when_the_mm_is_unstable \
+	's/check_stable_address_space\(tracking->mm\)/false/'
+claim "notes are taken and kept" t8_told_what_was_hit_is_read \
+	'/^static void hmm_walk_take_notes/,/^}/s/walk->range->tracking.dirty = .*/;/'
+claim "what is in flight is claimed" t13_goes_round_what_is_in_flight \
+	'/^static int hmm_walk_claim/,/^}/s/if \(!hmm_overlaps\(.*\)\)/if (true)/'
+claim "what follows one in flight is not read" t13_goes_round_what_is_in_flight \
+	'/^static int hmm_walk_claim/,/^}/s/extent->start = PAGE_ALIGN\(invalidation->end\);/;/'
+claim "a claim reaches into one in flight" t13_goes_round_what_is_in_flight \
+	'/^static int hmm_walk_claim/,/^}/s/\*end = start;/*end = start + PAGE_SIZE;/'
+claim "a claim grows again" t13_goes_round_in_any_order \
+	'/^static int hmm_walk_claim/,/^}/{
+		s/(hmm_overlaps\(invalidation, extent->start), \*end/\1, extent->end/
+	}'
+claim "what a walk goes round is taken for unclaimed" t13_goes_round_what_is_in_flight \
+	'/^static int hmm_walk_claim/,/^}/{
+		s/^\t\ttracking->unclaimed = \(struct hmm_extent\)\{\};/;/
+	}'
+claim "what a walk goes round is not noted" t13_comes_back \
+	'/^static int hmm_walk_claim/,/^}/s/hmm_range_note\(.*/;/
+	/^static int hmm_walk_begin/,/^}/s/hmm_range_note\(.*/;/'
+claim "a walk does not see that the mm dies" t7_an_empty_retry_fails_when_the_mm_dies \
+	'/^static int hmm_walk_claim/,/^}/s/if \(ranges->dying\)/if (false)/'
+claim "a claim is made after the read" t13_what_is_hit_is_read_again \
+	'/^static int hmm_walk_claim/,/^}/{
+		s/(tracking->unclaimed = \(struct hmm_extent\)\{) \*end/\1 extent->start/
+	}'
+claim "a claim is of all" t13_nothing_is_noted_of_what_is_not_claimed \
+	'/^static int hmm_walk_claim/,/^}/{
+		s/(tracking->unclaimed = \(struct hmm_extent\)\{) \*end, extent->end/\1/
+	}'
+claim "nothing is given back before a fault" t13_copies_do_not_disturb_the_walk \
+	's/walk->range->tracking.unclaimed = walk->extent;/;/'
+claim "what is below is given back, too" t13_what_is_kept_is_zapped_during_a_fault \
+	's/(tracking.unclaimed =) walk->extent;/\1\
+		(struct hmm_extent){ 0, walk->extent.end };/'
+claim "what is kept above is given back, too" t13_what_is_kept_is_zapped_during_a_fault \
+	's/(tracking.unclaimed =) walk->extent;/\1\
+		(struct hmm_extent){ walk->extent.start, walk->extent.end + PAGE_SIZE };/'
+claim "the page that is faulted in is not given back" t13_what_is_kept_is_zapped_during_a_fault \
+	's/(tracking.unclaimed =) walk->extent;/\1\
+		(struct hmm_extent){ walk->extent.start + PAGE_SIZE, walk->extent.end };/'
+claim "there are no rounds" t13_two_rounds \
+	's/else if \(walk->rounds\)/else if (false)/'
+claim "there is one round more" t13_two_rounds \
+	's/walk->rounds = HMM_WALK_ROUNDS;/walk->rounds = HMM_WALK_ROUNDS + 1;/'
+claim "there is a round less" t13_two_rounds \
+	's/walk->rounds = HMM_WALK_ROUNDS;/walk->rounds = HMM_WALK_ROUNDS - 1;/'
+claim "rounds have no end" t13_two_rounds \
+	's/walk->rounds--;/;/'
+claim "where a walk was interrupted is not put back" t8_a_walk_that_fails_puts_its_notes_back \
+	's/tracking->dirty.rest = walk->extent;/;/'
+claim "where a walk was interrupted takes a note" t8_where_it_was_interrupted_takes_no_note \
+	'/^static bool hmm_walk_next/,/^}/s/walk->extent.end/walk->extent.start/'
+claim "what follows is not put back" t8_a_walk_that_fails_puts_its_notes_back \
+	'/^static void hmm_walk_put_back/,/^}/s/while \(hmm_walk_next\(walk\)\)/while (false)/'
+claim "nothing is put back" t8_a_walk_that_fails_puts_its_notes_back \
+	's/hmm_walk_put_back\(walk\);/;/'
+claim "the end of a walk does not see that the mm dies" t7_an_empty_retry_fails_when_the_mm_dies \
+	'/^static bool hmm_walk_again/,/^}/s/else if \(ranges->dying\)/else if (false)/'
+claim "a walk that was hit does not see that the mm dies" \
+	t7_a_walk_that_is_hit_fails_when_the_mm_dies \
+	's/else if \(ranges->dying\)/else if (ranges->dying \&\& !tracking->dirty.nr)/'
+claim "a walk becomes valid later than it looks at the notes" random_steps \
+	'/^static bool hmm_walk_again/,/^}/s/^(\t+)smp_store_release/\1spin_unlock(\&ranges->lock);\
+\1spin_lock(\&ranges->lock);\
+\1smp_store_release/'
+claim "a claim is made later than the look at the list" random_steps \
+	'/^static int hmm_walk_claim/,/^}/s/^\ttracking->unclaimed =/\tspin_unlock(\&ranges->lock);\
+	spin_lock(\&ranges->lock);\
+	tracking->unclaimed =/'
+claim "a walk is valid whatever came in between" t1_invalidation_during_a_walk \
+	'/^static bool hmm_walk_again/,/^}/{
+		s/else if \(!hmm_dirty_next\(/else if (1 | !hmm_dirty_next(/
+	}'
+claim "a walk that fails makes valid" t8_a_walk_that_fails_puts_its_notes_back \
+	's/^(\t+)hmm_walk_put_back\(walk\);/\1hmm_walk_put_back(walk);\
+\1smp_store_release(\&tracking->valid, true);/'
+
+# The notes.
+dirty "a note is not of the window" t8_told_what_was_hit_is_read \
+	'/^void hmm_dirty_add/,/^}/s/max\(start, window->start\)/start/'
+dirty "a note reaches beyond the window" t8_told_what_was_hit_is_read \
+	'/^void hmm_dirty_add/,/^}/s/min\(end, window->end\)/end/'
+dirty "a note starts in mid-page" t8_parts_of_pages \
+	's/extent.start = round_down.*/;/'
+dirty "a note ends in mid-page" t8_parts_of_pages \
+	's/extent.end = round_up.*/;/'
+dirty "an empty note is one" t8_notes_are_exact \
+	's/if \(extent.start >= extent.end\)/if (false)/'
+dirty "a note less is exact" t8_notes_are_exact \
+	's/dirty->nr < HMM_DIRTY_NOTES/dirty->nr < HMM_DIRTY_NOTES - 1/'
+dirty "a note more is exact" t8_beyond_the_notes_chunks_are_read \
+	's/dirty->nr < HMM_DIRTY_NOTES/dirty->nr <= HMM_DIRTY_NOTES/'
+dirty "no notes are joined" t8_notes_that_meet_share_a_place \
+	's/hmm_dirty_join\(dirty, \&extent\);/;/'
+dirty "what adjoins below is not joined" t8_notes_that_meet_share_a_place \
+	's/note->end < extent->start/note->end <= extent->start/'
+dirty "what adjoins above is not joined" t8_notes_that_meet_share_a_place \
+	's/extent->end < note->start/extent->end <= note->start/'
+dirty "what is a page apart is joined" t8_notes_a_page_apart_are_two \
+	's/note->end < extent->start/note->end + PAGE_SIZE < extent->start/'
+dirty "a joined note loses its start" t8_notes_that_meet_share_a_place \
+	's/extent->start = min\(extent->start, note->start\);/;/'
+dirty "a joined note loses its end" t8_notes_that_meet_share_a_place \
+	's/extent->end = max\(extent->end, note->end\);/;/'
+dirty "a joined note keeps its place" t8_notes_that_meet_share_a_place \
+	's/\*note = dirty->notes\[--dirty->nr\];/note++; continue;/'
+dirty "the last note is lost when one is joined" t8_notes_that_meet_share_a_place \
+	's/\*note = dirty->notes\[--dirty->nr\];/--dirty->nr;/'
+dirty "chunks are too small" t8_beyond_the_notes_chunks_are_read \
+	's/#define HMM_DIRTY_CHUNK_BITS	6/#define HMM_DIRTY_CHUNK_BITS	7/'
+dirty "chunks are too large" t8_beyond_the_notes_chunks_are_read \
+	's/#define HMM_DIRTY_CHUNK_BITS	6/#define HMM_DIRTY_CHUNK_BITS	5/'
+dirty "the size of a chunk is that of one byte more" t8_beyond_the_notes_chunks_are_read \
+	's/window->end - window->start - 1\)/window->end - window->start)/'
+dirty "the end of a chunk is inclusive" t8_chunks_add_up \
+	's/extent->end - 1 - window->start/extent->end - window->start/'
+dirty "the first chunk is missed" t8_beyond_the_notes_chunks_are_read \
+	's/\((extent->start - window->start)\) >> shift\)/((\1) >> shift) + 1)/'
+dirty "the last chunk is missed" t8_chunks_add_up \
+	's/(GENMASK_ULL\()\(extent->end - 1 -/\1(extent->start -/'
+dirty "the last chunk reaches beyond the window" t8_beyond_the_notes_chunks_are_read \
+	's/min_t\(u64, \(u64\)end << shift,/max_t(u64, (u64)end << shift,/'
+dirty "chunks that follow are not one" t8_chunks_add_up \
+	's/chunks = ~\(chunks \| \(BIT_ULL\(first\) - 1\)\);/chunks = 0;/'
+dirty "chunks below are found again" t8_chunks_add_up \
+	's/chunks \&= GENMASK_ULL\(63, offset >> shift\);/;/'
+dirty "chunks are not found" t8_beyond_the_notes_chunks_are_read \
+	's/hmm_extent_first\(next, \&chunks, from\);/;/'
+dirty "notes are not found" t8_told_what_was_hit_is_read \
+	's/hmm_extent_first\(next, \&dirty->notes\[i\], from\);/;/'
+dirty "the rest is not found" t8_untold_all_is_read \
+	's/hmm_extent_first\(next, \&dirty->rest, from\);/;/'
+dirty "the highest comes first" t8_notes_are_exact \
+	's/start < next->start/(next->start == ULONG_MAX || start > next->start)/'
+dirty "what was read is found again" t8_notes_and_chunks_may_overlap \
+	's/unsigned long start = max\(extent->start, from\);/unsigned long start = extent->start;/'
 
 echo "1..$nr"
 exit $((failed > 0))

@@ -3,10 +3,12 @@
  * The properties of tracked ranges, one by one. The number in a test's name is
  * that of the property in Documentation/mm/hmm_tests.rst.
  */
+#include <pthread.h>
+#include <unistd.h>
+
 #include "test.h"
 
-static unsigned long pfns[1], other_pfns[1];
-static int owner, other_owner;
+static unsigned long pfns[1];
 
 /* A range that can be walked; nothing here reads or writes the array. */
 #define RANGE() ((struct hmm_range) {					\
@@ -14,37 +16,11 @@ static int owner, other_owner;
 	.default_flags = HMM_PFN_REQ_FAULT,				\
 })
 
-static int walk_begin(struct hmm_range *range, u64 *todo)
-{
-	int ret;
-
-	mmap_read_lock(range->tracking.mm);
-	ret = hmm_range_walk_begin(range, true, todo);
-	if (ret)
-		mmap_read_unlock(range->tracking.mm);
-	return ret;
-}
-
-static int walk_end(struct hmm_range *range, u64 todo, int err)
-{
-	err = hmm_range_walk_end(range, todo, err);
-	mmap_read_unlock(range->tracking.mm);
-	return err;
-}
-
-/* A walk that nothing gets in the way of; @walked gets the chunks of it. */
-static int walk_chunks(struct hmm_range *range, u64 *walked)
-{
-	int ret = walk_begin(range, walked);
-
-	return ret ?: walk_end(range, 0, 0);
-}
-
 static int walk(struct hmm_range *range)
 {
-	u64 walked;
+	struct test_walk w = { };
 
-	return walk_chunks(range, &walked);
+	return walk_range(&w, range);
 }
 
 static bool can_walk(struct hmm_range *range)
@@ -82,20 +58,19 @@ static void t1_start_invalidates(void)
 	mmput(mm);
 }
 
-static void t1_walk_is_refused_during_an_invalidation(void)
+static void t1_walk_fails_during_an_invalidation(void)
 {
 	struct mm_struct *mm = mm_alloc();
 	struct mmu_notifier_range first, second;
 	struct hmm_range range = RANGE();
-	u64 todo;
 
 	register_pages(&range, mm, 10, 10);
 	start_pages(&first, mm, 0, 100);
 	start_pages(&second, mm, 19, 1);
-	EXPECT(walk_begin(&range, &todo) == -EBUSY);
+	EXPECT(walk(&range) == -EBUSY);
 	EXPECT(hmm_range_begin(&range) == -EBUSY);
 	end_pages(&first);
-	EXPECT(walk_begin(&range, &todo) == -EBUSY);
+	EXPECT(walk(&range) == -EBUSY);
 	EXPECT(hmm_range_begin(&range) == -EBUSY);
 	EXPECT(!hmm_range_valid(&range));
 	end_pages(&second);
@@ -106,33 +81,49 @@ static void t1_walk_is_refused_during_an_invalidation(void)
 	mmput(mm);
 }
 
+/* The invalidation that a walk is hit by, and where. */
+static struct mmu_notifier_range hit;
+static unsigned long hit_page;
+static enum walk_place hit_place;
+static bool hit_in_flight, hit_goes_on;
+
+static void hit_once(struct test_walk *w, enum walk_place place,
+		     unsigned long page)
+{
+	if (page != hit_page || place != hit_place || hit_in_flight)
+		return;
+	hit_in_flight = true;
+	start_pages(&hit, w->walk.mm, page, 1);
+	EXPECT(!hmm_range_valid(w->walk.range));
+	if (!hit_goes_on)
+		end_pages(&hit);
+}
+
 static void t1_invalidation_during_a_walk(void)
 {
 	struct mm_struct *mm = mm_alloc();
-	struct mmu_notifier_range invalidation;
 	struct hmm_range range = RANGE();
-	u64 todo;
+	struct test_walk w = { .hook = hit_once };
 
 	register_pages(&range, mm, 10, 10);
+	for (hit_page = 10; hit_page < 20; hit_page++) {
+		for (hit_place = WALK_READS; hit_place <= WALK_STEPS; hit_place++) {
+			/* It goes on after the walk. */
+			hit_in_flight = false;
+			hit_goes_on = true;
+			EXPECT(walk_range(&w, &range) == -EBUSY);
+			EXPECT(!hmm_range_valid(&range));
+			end_pages(&hit);
+			EXPECT(!hmm_range_valid(&range));
 
-	/* It goes on after the walk. */
-	EXPECT(!walk_begin(&range, &todo));
-	EXPECT(!hmm_range_walk_invalidated(&range));
-	start_pages(&invalidation, mm, 10, 1);
-	EXPECT(hmm_range_walk_invalidated(&range));
-	EXPECT(walk_end(&range, 0, 0) == -EBUSY);
-	EXPECT(!hmm_range_valid(&range));
-	end_pages(&invalidation);
-	EXPECT(!hmm_range_valid(&range));
-
-	/* It is over before the walk. */
-	EXPECT(!walk_begin(&range, &todo));
-	invalidate_pages(mm, 10, 1);
-	EXPECT(hmm_range_walk_invalidated(&range));
-	EXPECT(walk_end(&range, 0, 0) == -EBUSY);
-	EXPECT(!hmm_range_valid(&range));
-	EXPECT(!walk(&range));
-	EXPECT(hmm_range_valid(&range));
+			/* It is over before the walk, which reads it again. */
+			hit_in_flight = false;
+			hit_goes_on = false;
+			EXPECT(!walk_range(&w, &range));
+			EXPECT(STORED(&w, { 10, 10 }, { hit_page, 1 }));
+			EXPECT(hmm_range_valid(&range));
+		}
+	}
 
 	hmm_range_unregister(&range);
 	mmput(mm);
@@ -150,6 +141,75 @@ static void t1_begin_arms_without_a_walk(void)
 	EXPECT(!hmm_range_valid(&range));
 	EXPECT(!hmm_range_begin(&range));
 	EXPECT(hmm_range_valid(&range));
+
+	hmm_range_unregister(&range);
+	mmput(mm);
+}
+
+/* Validity speaks of what the last walk, or begin, was asked for. */
+static void t1_of_the_window_that_was_walked(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+
+	register_pages(&range, mm, 10, 10);
+	EXPECT(!walk(&range));
+	for (int armed = 0; armed < 2; armed++) {
+		range.start = ADDR(12);
+		range.end = ADDR(14);
+		EXPECT(!(armed ? hmm_range_begin(&range) : walk(&range)));
+		invalidate_pages(mm, 10, 2);
+		invalidate_pages(mm, 14, 6);
+		EXPECT(hmm_range_valid(&range));
+
+		/* To set the bounds alone moves no window. */
+		range.start = ADDR(10);
+		range.end = ADDR(20);
+		invalidate_pages(mm, 14, 6);
+		EXPECT(hmm_range_valid(&range));
+		invalidate_pages(mm, 13, 1);
+		EXPECT(!hmm_range_valid(&range));
+		EXPECT(!(armed ? hmm_range_begin(&range) : walk(&range)));
+		invalidate_pages(mm, 19, 1);
+		EXPECT(!hmm_range_valid(&range));
+	}
+	hmm_range_unregister(&range);
+	mmput(mm);
+}
+
+/* What has to be waited for is what overlaps the bounds as they are now. */
+static void t3_waits_for_the_bounds_that_are_set(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+	struct mmu_notifier_range invalidation;
+
+	register_pages(&range, mm, 10, 10);
+	EXPECT(!walk(&range));
+	start_pages(&invalidation, mm, 15, 1);
+	EXPECT(!can_walk(&range));
+	range.end = ADDR(15);
+	EXPECT(can_walk(&range));
+	EXPECT(!walk(&range));
+	EXPECT(hmm_range_valid(&range));
+	range.end = ADDR(20);
+	EXPECT(!can_walk(&range));
+	EXPECT(hmm_range_valid(&range));
+	range.start = ADDR(16);
+	EXPECT(can_walk(&range));
+	EXPECT(!hmm_range_begin(&range));
+	end_pages(&invalidation);
+	EXPECT(hmm_range_valid(&range));
+
+	/* Nor does what was armed before matter. */
+	start_pages(&invalidation, mm, 17, 1);
+	range.end = ADDR(17);
+	EXPECT(!hmm_range_begin(&range));
+	range.end = ADDR(18);
+	EXPECT(hmm_range_begin(&range) == -EBUSY);
+	range.end = ADDR(17);
+	EXPECT(!hmm_range_begin(&range));
+	end_pages(&invalidation);
 
 	hmm_range_unregister(&range);
 	mmput(mm);
@@ -213,6 +273,33 @@ static void t3_only_the_first_takes_the_locks(void)
 	EXPECT(!register_pages(&ranges[0], mm, 0, 10));
 	EXPECT(mm->all_locks_taken == 1);
 	hmm_range_unregister(&ranges[0]);
+	mmput(mm);
+}
+
+/* Another one gets the mmap lock first, and has done all by then. */
+static struct mm_struct *raced_mm;
+static struct hmm_range raced_range;
+
+static void register_meanwhile(void)
+{
+	raced_range = RANGE();
+	EXPECT(!register_pages(&raced_range, raced_mm, 30, 10));
+}
+
+static void t3_racing_registrations_take_the_locks_once(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+
+	raced_mm = mm;
+	shim_mmap_awaited = register_meanwhile;
+	EXPECT(!register_pages(&range, mm, 10, 10));
+	EXPECT(mm->mmap_write_locks == 2);
+	EXPECT(mm->all_locks_taken == 1);
+	EXPECT(!walk(&range));
+	EXPECT(!walk(&raced_range));
+	hmm_range_unregister(&range);
+	hmm_range_unregister(&raced_range);
 	mmput(mm);
 }
 
@@ -403,6 +490,7 @@ static void t7_wait_ends_on_timeout(void)
 	struct hmm_range range = RANGE();
 	struct mmu_notifier_range invalidation, unrelated;
 	unsigned long began = jiffies;
+	spinlock_t driver_lock; /* as that of a callback */
 
 	register_pages(&range, mm, 10, 10);
 	start_pages(&invalidation, mm, 10, 1);
@@ -417,8 +505,11 @@ static void t7_wait_ends_on_timeout(void)
 
 	/* 0 asks without waiting. */
 	shim_asleep = must_not_sleep;
+	spin_lock_init(&driver_lock);
+	spin_lock(&driver_lock);
 	EXPECT(!hmm_range_wait_until_valid(&range, 0));
 	EXPECT(hmm_range_wait(&range, 0) == -EBUSY);
+	spin_unlock(&driver_lock);
 	end_pages(&invalidation);
 	EXPECT(hmm_range_wait_until_valid(&range, 0));
 
@@ -490,6 +581,129 @@ static void t7_wait_ends_when_the_mm_dies(void)
 	hmm_range_unregister(&range);
 }
 
+/*
+ * A waker that is slow with its locks: whoever it has woken too early has gone
+ * to sleep again by the time that it goes on.
+ */
+static wait_queue_head_t *slow_wq;
+
+static void be_slow(void)
+{
+	while (!shim_is_asleep(slow_wq))
+		usleep(1000);
+}
+
+static void *wait_in_earnest(void *range)
+{
+	return (void *)(long)hmm_range_wait(range, 1000);
+}
+
+static void t7_woken_when_the_invalidation_is_off_the_list(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+	struct mmu_notifier_range invalidation;
+	pthread_t waiter;
+	void *ret;
+
+	register_pages(&range, mm, 10, 10);
+	start_pages(&invalidation, mm, 10, 1);
+	if (pthread_create(&waiter, NULL, wait_in_earnest, &range))
+		abort();
+	slow_wq = &mm->hmm_ranges->wq;
+	be_slow();
+	shim_run_unlocked(be_slow);
+	end_pages(&invalidation);
+	shim_run_unlocked(NULL);
+	/* Nobody wakes it once more: it would find out when its time is up. */
+	shim_sleep_overran = false;
+	pthread_join(waiter, &ret);
+	EXPECT(!ret);
+	EXPECT(!shim_sleep_overran);
+
+	hmm_range_unregister(&range);
+	mmput(mm);
+}
+
+static struct hmm_range *armed_range;
+
+static void arm(void)
+{
+	hmm_range_begin(armed_range);
+}
+
+/* At each moment of the release, whoever arms the range does so in vain. */
+static void t7_nothing_becomes_valid_when_the_mm_dies(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+
+	register_pages(&range, mm, 10, 10);
+	mmgrab(mm);
+	armed_range = &range;
+	shim_run_unlocked(arm);
+	mmput(mm);
+	shim_run_unlocked(NULL);
+	EXPECT(!hmm_range_valid(&range));
+	EXPECT(hmm_range_begin(&range) == -EFAULT);
+	hmm_range_unregister(&range);
+	mmdrop(mm);
+}
+
+/* From the first moment at which the lock is free again. */
+static unsigned int times_unlocked;
+
+static void arm_in_vain(void)
+{
+	if (++times_unlocked > 1)
+		EXPECT(hmm_range_begin(armed_range) == -EBUSY);
+}
+
+/* It is marked and in the list at once: between the two it could be missed. */
+static void t1_nothing_becomes_valid_once_one_has_started(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+	struct mmu_notifier_range invalidation;
+
+	register_pages(&range, mm, 10, 10);
+	armed_range = &range;
+	shim_run_unlocked(arm_in_vain);
+	start_pages(&invalidation, mm, 15, 1);
+	shim_run_unlocked(NULL);
+	EXPECT(times_unlocked > 1);
+	EXPECT(!hmm_range_valid(&range));
+	EXPECT(hmm_range_begin(&range) == -EBUSY);
+	end_pages(&invalidation);
+	hmm_range_unregister(&range);
+	mmput(mm);
+}
+
+/* A walk that is told to leave all as it is does look. */
+static void t7_an_empty_retry_fails_when_the_mm_dies(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+	struct test_walk w = { };
+
+	register_pages(&range, mm, 10, 10);
+	EXPECT(!walk(&range));
+	/* The users are gone, and what is called on that has not come yet. */
+	mmgrab(mm);
+	atomic_set(&mm->mm_users, 0);
+	EXPECT(retry_range(&w, &range) == -EFAULT);
+	atomic_set(&mm->mm_users, 1);
+	hmm_ranges_release(mm->hmm_ranges);
+	EXPECT(retry_range(&w, &range) == -EFAULT);
+	EXPECT(!w.nr_pages);
+	EXPECT(walk_range(&w, &range) == -EFAULT);
+	EXPECT(!w.nr_pages);
+	EXPECT(!hmm_range_valid(&range));
+	mmput(mm);
+	hmm_range_unregister(&range);
+	mmdrop(mm);
+}
+
 static void t7_all_fails_once_the_mm_is_dying(void)
 {
 	struct mm_struct *mm = mm_alloc();
@@ -524,371 +738,6 @@ static void t7_walk_fails_when_the_mm_is_unstable(void)
 	EXPECT(walk(&range) == -EFAULT);
 	EXPECT(!hmm_range_valid(&range));
 	hmm_range_unregister(&range);
-	mmput(mm);
-}
-
-/* The number of pages in a chunk of a range of @nr pages, found the slow way. */
-static unsigned long chunk_pages(unsigned long nr)
-{
-	unsigned long pages = 1;
-
-	while (pages * 64 < nr)
-		pages *= 2;
-	return pages;
-}
-
-static void t8_retry_walks_the_chunks_that_were_hit(void)
-{
-	static const unsigned long sizes[] = {
-		1, 2, 63, 64, 65, 127, 128, 129, 1000, 4096, 65536, 65537,
-	};
-	struct mm_struct *mm = mm_alloc();
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
-		unsigned long nr = sizes[i], chunk = chunk_pages(nr);
-		unsigned long chunks = (nr + chunk - 1) / chunk;
-		unsigned long step = nr / 50 + 1;
-		struct hmm_range range = RANGE();
-		u64 walked;
-
-		EXPECT(!register_pages(&range, mm, 7, nr));
-		EXPECT(!walk_chunks(&range, &walked));
-		EXPECT(walked == GENMASK_ULL(chunks - 1, 0));
-		for (unsigned long page = 0; page < nr; page += step) {
-			invalidate_pages(mm, 7 + page, 1);
-			EXPECT(!walk_chunks(&range, &walked));
-			EXPECT(walked == BIT_ULL(page / chunk));
-			EXPECT(hmm_range_valid(&range));
-		}
-		invalidate_pages(mm, 7 + nr - 1, 1);
-		EXPECT(!walk_chunks(&range, &walked));
-		EXPECT(walked == BIT_ULL(chunks - 1));
-		hmm_range_unregister(&range);
-	}
-	mmput(mm);
-}
-
-static void t8_hits_add_up(void)
-{
-	struct mm_struct *mm = mm_alloc();
-	struct hmm_range range = RANGE();
-	u64 walked;
-
-	register_pages(&range, mm, 100, 128);
-	EXPECT(!walk(&range));
-	invalidate_pages(mm, 0, 101);		/* the first page */
-	invalidate_pages(mm, 105, 2);		/* pages 5 and 6: chunks 2, 3 */
-	invalidate_pages(mm, 227, 100);		/* the last page */
-	EXPECT(!walk_chunks(&range, &walked));
-	EXPECT(walked == (BIT_ULL(0) | BIT_ULL(2) | BIT_ULL(3) | BIT_ULL(63)));
-
-	invalidate_pages(mm, 0, 1000);
-	EXPECT(!walk_chunks(&range, &walked));
-	EXPECT(walked == ~0ULL);
-
-	hmm_range_unregister(&range);
-	mmput(mm);
-}
-
-static void t8_spans_cover_the_chunks(void)
-{
-	struct mm_struct *mm = mm_alloc();
-	struct hmm_range range = RANGE();
-	unsigned long start, end;
-
-	/* Chunks of two pages, the last one of one page. */
-	register_pages(&range, mm, 100, 127);
-	hmm_range_first_span(&range, BIT_ULL(3) | BIT_ULL(4) | BIT_ULL(9),
-			     &start, &end);
-	EXPECT(start == ADDR(106) && end == ADDR(110));
-	hmm_range_first_span(&range, BIT_ULL(63), &start, &end);
-	EXPECT(start == ADDR(226) && end == ADDR(227));
-	hmm_range_first_span(&range, ~0ULL, &start, &end);
-	EXPECT(start == ADDR(100) && end == ADDR(227));
-
-	/* A walk of a part begins and ends in the middle of a chunk. */
-	range.start = ADDR(103);
-	range.end = ADDR(109);
-	hmm_range_first_span(&range, BIT_ULL(1) | BIT_ULL(2), &start, &end);
-	EXPECT(start == ADDR(103) && end == ADDR(106));
-	hmm_range_first_span(&range, BIT_ULL(4), &start, &end);
-	EXPECT(start == ADDR(108) && end == ADDR(109));
-
-	hmm_range_unregister(&range);
-	mmput(mm);
-}
-
-static void t8_a_new_call_walks_everything(void)
-{
-	struct mm_struct *mm = mm_alloc();
-	struct hmm_range range = RANGE();
-	u64 walked;
-
-	register_pages(&range, mm, 100, 64);
-	EXPECT(!walk(&range));
-	EXPECT(!walk_chunks(&range, &walked));
-	EXPECT(walked == ~0ULL);
-
-	/* The one after it can be retried again. */
-	invalidate_pages(mm, 100, 1);
-	EXPECT(!walk_chunks(&range, &walked));
-	EXPECT(walked == BIT_ULL(0));
-	EXPECT(!walk_chunks(&range, &walked));
-	EXPECT(walked == ~0ULL);
-
-	hmm_range_unregister(&range);
-	mmput(mm);
-}
-
-/* Walk, be invalidated, let @change happen: is everything walked then? */
-#define WALKS_ALL_AFTER(change) do {					\
-	u64 __walked;							\
-									\
-	range.default_flags = HMM_PFN_REQ_FAULT;			\
-	range.pfn_flags_mask = 0;					\
-	range.dev_private_owner = NULL;					\
-	range.hmm_pfns = pfns;						\
-	range.start = ADDR(100);					\
-	range.end = ADDR(164);						\
-	EXPECT(!walk(&range));						\
-	invalidate_pages(mm, 100, 1);					\
-	change;								\
-	EXPECT(!walk_chunks(&range, &__walked));			\
-	EXPECT(__walked ==						\
-	       hmm_range_chunks(&range, range.start, range.end));	\
-} while (0)
-
-static int snapshot(struct hmm_range *range)
-{
-	u64 todo;
-	int ret;
-
-	mmap_read_lock(range->tracking.mm);
-	ret = hmm_range_walk_begin(range, false, &todo);
-	if (!ret)
-		ret = hmm_range_walk_end(range, 0, 0);
-	mmap_read_unlock(range->tracking.mm);
-	return ret;
-}
-
-static void t8_only_the_same_call_is_a_retry(void)
-{
-	struct mm_struct *mm = mm_alloc();
-	struct hmm_range range = RANGE();
-
-	register_pages(&range, mm, 100, 64);
-	WALKS_ALL_AFTER(range.default_flags |= HMM_PFN_REQ_WRITE);
-	WALKS_ALL_AFTER(range.default_flags = 0);
-	WALKS_ALL_AFTER(range.pfn_flags_mask = HMM_PFN_REQ_WRITE);
-	WALKS_ALL_AFTER(range.dev_private_owner = &owner);
-	WALKS_ALL_AFTER(range.hmm_pfns = other_pfns);
-	WALKS_ALL_AFTER(range.start += PAGE_SIZE);
-	WALKS_ALL_AFTER(range.end -= PAGE_SIZE);
-	/* The array is that of the snapshot now, which only reports. */
-	WALKS_ALL_AFTER(EXPECT(!snapshot(&range)); invalidate_pages(mm, 100, 1));
-	/* Between the walk and the retry the array could miss a hit. */
-	WALKS_ALL_AFTER(EXPECT(!hmm_range_begin(&range)));
-	WALKS_ALL_AFTER(EXPECT(!hmm_range_begin(&range));
-			invalidate_pages(mm, 101, 1));
-
-	hmm_range_unregister(&range);
-	mmput(mm);
-}
-
-static void t8_with_a_mask_everything_is_walked(void)
-{
-	struct mm_struct *mm = mm_alloc();
-	struct hmm_range range = RANGE();
-	u64 walked;
-
-	range.pfn_flags_mask = HMM_PFN_REQ_FAULT;
-	register_pages(&range, mm, 100, 64);
-	EXPECT(!walk(&range));
-	invalidate_pages(mm, 100, 1);
-	EXPECT(!walk_chunks(&range, &walked));
-	EXPECT(walked == ~0ULL);
-
-	/* Nor does the array of that call serve one without a mask. */
-	invalidate_pages(mm, 100, 1);
-	range.pfn_flags_mask = 0;
-	EXPECT(!walk_chunks(&range, &walked));
-	EXPECT(walked == ~0ULL);
-
-	hmm_range_unregister(&range);
-	mmput(mm);
-}
-
-static void t8_a_walk_that_fails_puts_its_chunks_back(void)
-{
-	struct mm_struct *mm = mm_alloc();
-	struct hmm_range range = RANGE();
-	u64 todo;
-
-	register_pages(&range, mm, 100, 64);
-	EXPECT(!walk_begin(&range, &todo));
-	EXPECT(todo == ~0ULL);
-	/* The mmap lock was dropped when chunks 0 to 7 were done. */
-	EXPECT(walk_end(&range, ~0xffULL, -EBUSY) == -EBUSY);
-	EXPECT(!hmm_range_valid(&range));
-	invalidate_pages(mm, 102, 1);
-	EXPECT(!walk_begin(&range, &todo));
-	EXPECT(todo == (~0xffULL | BIT_ULL(2)));
-	/* One that is done again is hit again meanwhile. */
-	invalidate_pages(mm, 102, 1);
-	EXPECT(walk_end(&range, BIT_ULL(63), -EBUSY) == -EBUSY);
-	EXPECT(!walk_begin(&range, &todo));
-	EXPECT(todo == (BIT_ULL(63) | BIT_ULL(2)));
-	EXPECT(!walk_end(&range, 0, 0));
-	EXPECT(hmm_range_valid(&range));
-
-	hmm_range_unregister(&range);
-	mmput(mm);
-}
-
-static void t8_a_final_error_ends_the_call(void)
-{
-	static const int errors[] = { -EFAULT, -EPERM, -ENOMEM, -EINTR };
-	struct mm_struct *mm = mm_alloc();
-	struct hmm_range range = RANGE();
-
-	register_pages(&range, mm, 100, 64);
-	for (unsigned int i = 0; i < ARRAY_SIZE(errors); i++) {
-		u64 todo;
-
-		EXPECT(!walk_begin(&range, &todo));
-		EXPECT(walk_end(&range, ~0xffULL, errors[i]) == errors[i]);
-		EXPECT(!hmm_range_valid(&range));
-		EXPECT(!walk_begin(&range, &todo));
-		EXPECT((todo & ~0xffULL) == ~0xffULL);
-		EXPECT(!walk_end(&range, 0, 0));
-	}
-
-	hmm_range_unregister(&range);
-	mmput(mm);
-}
-
-/* One page is invalidated in each walk: the retries must not start over. */
-static void t8_retries_converge_under_local_churn(void)
-{
-	struct mm_struct *mm = mm_alloc();
-	struct hmm_range range = RANGE();
-	unsigned int done = 0;
-	u64 todo;
-
-	register_pages(&range, mm, 100, 64);
-	for (int i = 0; i < 16; i++) {
-		u64 now;
-
-		EXPECT(!walk_begin(&range, &todo));
-		/* Time for four chunks, page 0 is invalidated each time. */
-		now = todo & GENMASK_ULL(min(done + 3, 63u), 0);
-		done += 4;
-		invalidate_pages(mm, 100, 1);
-		EXPECT(walk_end(&range, todo & ~now, -EBUSY) == -EBUSY);
-	}
-	EXPECT(!walk_begin(&range, &todo));
-	EXPECT(todo == BIT_ULL(0));
-	EXPECT(!walk_end(&range, 0, 0));
-	EXPECT(hmm_range_valid(&range));
-
-	hmm_range_unregister(&range);
-	mmput(mm);
-}
-
-/* Is a walk refused, and the range marked, by an invalidation of this kind? */
-static bool hit_by(struct hmm_range *range, enum mmu_notifier_event event,
-		   void *by)
-{
-	struct mmu_notifier_range invalidation;
-	bool hit;
-
-	EXPECT(!walk(range));
-	start_event(&invalidation, range->tracking.mm, 10, 1, event, by);
-	hit = !hmm_range_valid(range);
-	EXPECT(can_walk(range) == !hit);
-	end_pages(&invalidation);
-	return hit;
-}
-
-static void t9_own_events_are_ignored_if_asked_for(void)
-{
-	struct mm_struct *mm = mm_alloc();
-	struct hmm_range range = RANGE();
-
-	range.dev_private_owner = &owner;
-	range.ignore_events = BIT(MMU_NOTIFY_MIGRATE);
-	register_pages(&range, mm, 10, 10);
-	EXPECT(!hit_by(&range, MMU_NOTIFY_MIGRATE, &owner));
-	EXPECT(hit_by(&range, MMU_NOTIFY_MIGRATE, &other_owner));
-	EXPECT(hit_by(&range, MMU_NOTIFY_MIGRATE, NULL));
-	EXPECT(hit_by(&range, MMU_NOTIFY_EXCLUSIVE, &owner));
-	EXPECT(hit_by(&range, MMU_NOTIFY_CLEAR, &owner));
-	EXPECT(hit_by(&range, MMU_NOTIFY_UNMAP, &owner));
-	hmm_range_unregister(&range);
-
-	range.ignore_events = BIT(MMU_NOTIFY_MIGRATE) | BIT(MMU_NOTIFY_EXCLUSIVE);
-	register_pages(&range, mm, 10, 10);
-	EXPECT(!hit_by(&range, MMU_NOTIFY_MIGRATE, &owner));
-	EXPECT(!hit_by(&range, MMU_NOTIFY_EXCLUSIVE, &owner));
-	hmm_range_unregister(&range);
-
-	range.ignore_events = 0;
-	register_pages(&range, mm, 10, 10);
-	EXPECT(hit_by(&range, MMU_NOTIFY_MIGRATE, &owner));
-	EXPECT(hit_by(&range, MMU_NOTIFY_EXCLUSIVE, &owner));
-	hmm_range_unregister(&range);
-	mmput(mm);
-}
-
-static void t9_no_owner_never_matches(void)
-{
-	struct mm_struct *mm = mm_alloc();
-	struct hmm_range range = RANGE();
-
-	range.ignore_events = BIT(MMU_NOTIFY_MIGRATE);
-	register_pages(&range, mm, 10, 10);
-	EXPECT(hit_by(&range, MMU_NOTIFY_MIGRATE, NULL));
-	EXPECT(hit_by(&range, MMU_NOTIFY_MIGRATE, &owner));
-	hmm_range_unregister(&range);
-	mmput(mm);
-}
-
-static void t9_latched_at_register(void)
-{
-	struct mm_struct *mm = mm_alloc();
-	struct hmm_range range = RANGE();
-
-	range.dev_private_owner = &owner;
-	range.ignore_events = BIT(MMU_NOTIFY_MIGRATE);
-	register_pages(&range, mm, 10, 10);
-	range.dev_private_owner = &other_owner;
-	range.ignore_events = BIT(MMU_NOTIFY_EXCLUSIVE);
-	EXPECT(!hit_by(&range, MMU_NOTIFY_MIGRATE, &owner));
-	EXPECT(hit_by(&range, MMU_NOTIFY_MIGRATE, &other_owner));
-	EXPECT(hit_by(&range, MMU_NOTIFY_EXCLUSIVE, &owner));
-	EXPECT(hit_by(&range, MMU_NOTIFY_EXCLUSIVE, &other_owner));
-	hmm_range_unregister(&range);
-	mmput(mm);
-}
-
-/* An own invalidation stays one for its whole life, also for late comers. */
-static void t9_ignored_in_flight(void)
-{
-	struct mm_struct *mm = mm_alloc();
-	struct hmm_range own = RANGE(), foreign = RANGE();
-	struct mmu_notifier_range invalidation;
-
-	register_pages(&foreign, mm, 10, 10);
-	start_event(&invalidation, mm, 10, 1, MMU_NOTIFY_MIGRATE, &owner);
-	own.dev_private_owner = &owner;
-	own.ignore_events = BIT(MMU_NOTIFY_MIGRATE);
-	register_pages(&own, mm, 10, 10);
-	EXPECT(!walk(&own));
-	EXPECT(hmm_range_valid(&own));
-	EXPECT(walk(&foreign) == -EBUSY);
-	end_pages(&invalidation);
-	hmm_range_unregister(&own);
-	hmm_range_unregister(&foreign);
 	mmput(mm);
 }
 
@@ -1001,6 +850,24 @@ static void t12_a_failed_register_leaves_nothing(void)
 	mmput(mm);
 }
 
+/* Nobody invalidates it any more, so there is nothing to switch on. */
+static void t12_a_dead_mm_is_not_recorded(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+
+	mmgrab(mm);
+	mmput(mm);
+	EXPECT(register_pages(&range, mm, 10, 10) == -EFAULT);
+	mmap_write_lock(mm);
+	EXPECT(hmm_range_register_locked(&range, mm, ADDR(10), ADDR(20)) ==
+	       -EFAULT);
+	mmap_write_unlock(mm);
+	EXPECT(!mm->all_locks_taken);
+	hmm_range_unregister(&range);
+	mmdrop(mm);
+}
+
 static void errno_of_bad_bounds(void)
 {
 	struct mm_struct *mm = mm_alloc();
@@ -1041,9 +908,14 @@ static void errno_of_unknown_flags_and_events(void)
 		EXPECT(register_pages(&range, mm, 10, 10) == -EINVAL);
 	}
 	range.flags = 0;
-	for (int bit = MMU_NOTIFY_EXCLUSIVE + 1; bit < 32; bit++) {
+	for (int bit = 0; bit < 32; bit++) {
+		bool allowed = bit == MMU_NOTIFY_MIGRATE ||
+			       bit == MMU_NOTIFY_EXCLUSIVE;
+
 		range.ignore_events = 1U << bit;
-		EXPECT(register_pages(&range, mm, 10, 10) == -EINVAL);
+		EXPECT(register_pages(&range, mm, 10, 10) ==
+		       (allowed ? 0 : -EINVAL));
+		hmm_range_unregister(&range);
 	}
 	mmput(mm);
 }
@@ -1052,11 +924,11 @@ static void errno_of_an_unregistered_range(void)
 {
 	struct mm_struct *mm = mm_alloc();
 	struct hmm_range range = { };
-	u64 todo;
+	struct test_walk snapshot = { .snapshot = true };
 
 	for (int i = 0; i < 2; i++) {
-		EXPECT(hmm_range_walk_begin(&range, true, &todo) == -EINVAL);
-		EXPECT(hmm_range_walk_begin(&range, false, &todo) == -EINVAL);
+		EXPECT(walk(&range) == -EINVAL);
+		EXPECT(walk_range(&snapshot, &range) == -EINVAL);
 		EXPECT(hmm_range_begin(&range) == -EINVAL);
 		EXPECT(!hmm_range_valid(&range));
 		EXPECT(!hmm_range_wait_until_valid(&range, 1000));
@@ -1086,20 +958,20 @@ static void errno_of_changed_bounds(void)
 		{ ADDR(13), ADDR(12) },
 		{ ADDR(13), 0 },
 	};
-	u64 todo;
 
 	register_pages(&range, mm, 10, 10);
-	mmap_read_lock(mm);
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
 		range.start = bad[i][0];
 		range.end = bad[i][1];
-		EXPECT(hmm_range_walk_begin(&range, true, &todo) == -EINVAL);
+		EXPECT(walk(&range) == -EINVAL);
+		EXPECT(hmm_range_begin(&range) == -EINVAL);
+		EXPECT(!hmm_range_wait_until_valid(&range, 0));
+		EXPECT(hmm_range_wait(&range, 10) == -EINVAL);
 	}
 	range.start = ADDR(10);
 	range.end = ADDR(20);
 	range.hmm_pfns = NULL;
-	EXPECT(hmm_range_walk_begin(&range, true, &todo) == -EINVAL);
-	mmap_read_unlock(mm);
+	EXPECT(walk(&range) == -EINVAL);
 
 	range.hmm_pfns = pfns;
 	range.start = ADDR(12);
@@ -1111,13 +983,112 @@ static void errno_of_changed_bounds(void)
 	mmput(mm);
 }
 
-static void garbage_in_the_range_at_register(void)
+/* A sparse array has no entry for each page that could be asked for. */
+static void errno_of_a_mask_with_a_sparse_array(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+
+	range.flags = HMM_RANGE_SPARSE;
+	register_pages(&range, mm, 10, 10);
+	range.flags = 0;
+	range.pfn_flags_mask = HMM_PFN_REQ_WRITE;
+	EXPECT(walk(&range) == -EINVAL);
+	range.pfn_flags_mask = 0;
+	EXPECT(!walk(&range));
+	hmm_range_unregister(&range);
+	mmput(mm);
+}
+
+/*
+ * The rest of a range may hold anything at register. Each field by itself, with
+ * the value that does most harm if it is kept.
+ */
+static void garbage_validity_at_register(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+
+	range.tracking.valid = true;
+	EXPECT(!register_pages(&range, mm, 10, 10));
+	EXPECT(!hmm_range_valid(&range));
+	hmm_range_unregister(&range);
+
+	/* Of one that cannot be registered nothing is valid either. */
+	range.tracking.valid = true;
+	EXPECT(register_pages(&range, mm, 10, 0) == -EINVAL);
+	EXPECT(!hmm_range_valid(&range));
+	mmput(mm);
+}
+
+static void garbage_notes_at_register(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+
+	range.tracking.dirty.nr = UINT_MAX;
+	EXPECT(!register_pages(&range, mm, 10, 10));
+	invalidate_pages(mm, 10, 1);
+	EXPECT(!walk(&range));
+	hmm_range_unregister(&range);
+	mmput(mm);
+}
+
+/* What was called before the range was registered is no call to retry. */
+static void garbage_call_at_register(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+	struct test_walk w = { };
+
+	EXPECT(!register_pages(&range, mm, 10, 10));
+	EXPECT(!walk(&range));
+	hmm_range_unregister(&range);
+	invalidate_pages(mm, 10, 1);
+	EXPECT(!register_pages(&range, mm, 10, 10));
+	EXPECT(!retry_range(&w, &range));
+	EXPECT(STORED(&w, { 10, 10 }));
+	hmm_range_unregister(&range);
+	mmput(mm);
+}
+
+static void garbage_retry_at_register(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+	struct test_walk w = { };
+
+	/* No bool has this value; the sanitizer knows. */
+	memset(&range.tracking.retry, 0x5a, sizeof(range.tracking.retry));
+	EXPECT(!register_pages(&range, mm, 10, 10));
+	EXPECT(!walk_range(&w, &range));
+	EXPECT(STORED(&w, { 10, 10 }));
+	hmm_range_unregister(&range);
+	mmput(mm);
+}
+
+static void garbage_mm_at_register(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range other = RANGE(), range = RANGE();
+
+	register_pages(&other, mm, 0, 1);
+	range.tracking.mm = mm;
+	EXPECT(register_pages(&range, mm, 10, 0) == -EINVAL);
+	hmm_range_unregister(&range);
+	EXPECT(atomic_read(&mm->mm_count) == 2);
+	hmm_range_unregister(&other);
+	mmput(mm);
+}
+
+static void garbage_in_all_of_the_range_at_register(void)
 {
 	struct mm_struct *mm = mm_alloc();
 	struct hmm_range range;
-	u64 walked;
 
 	for (int byte = 0; byte < 256; byte += 5) {
+		struct test_walk w = { .snapshot = true };
+
 		memset(&range, byte, sizeof(range));
 		range.flags = 0;
 		range.ignore_events = 0;
@@ -1129,12 +1100,41 @@ static void garbage_in_the_range_at_register(void)
 		range.hmm_pfns = pfns;
 		range.default_flags = 0;
 		range.pfn_flags_mask = 0;
-		EXPECT(!walk_chunks(&range, &walked));
-		EXPECT(walked == 0x3ff);
+		EXPECT(!walk_range(&w, &range));
+		EXPECT(STORED(&w, { 10, 10 }));
 		invalidate_pages(mm, 10, 1);
 		EXPECT(!hmm_range_valid(&range));
 		hmm_range_unregister(&range);
 	}
+	mmput(mm);
+}
+
+/* Tracking that was zeroed, and tracking that was not, are the same then. */
+static void garbage_leaves_no_trace_at_register(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range zeroed = RANGE(), range = RANGE();
+	const struct hmm_range_tracking *expected = &zeroed.tracking;
+	const struct hmm_range_tracking *tracking = &range.tracking;
+
+	EXPECT(!register_pages(&zeroed, mm, 10, 10));
+	memset(&range.tracking, 0x5a, sizeof(range.tracking));
+	EXPECT(!register_pages(&range, mm, 10, 10));
+	EXPECT(tracking->seq == expected->seq);
+	EXPECT(!memcmp(&tracking->window, &expected->window,
+		       sizeof(tracking->window)));
+	EXPECT(!tracking->dirty.nr && !tracking->dirty.left &&
+	       !tracking->dirty.chunks &&
+	       tracking->dirty.rest.start == tracking->dirty.rest.end);
+	EXPECT(!tracking->faulting);
+	EXPECT(!memcmp(&tracking->unclaimed, &expected->unclaimed,
+		       sizeof(tracking->unclaimed)));
+
+	/* What hits it before its first walk is counted. */
+	invalidate_pages(mm, 10, 1);
+	EXPECT(tracking->seq == 1);
+	hmm_range_unregister(&range);
+	hmm_range_unregister(&zeroed);
 	mmput(mm);
 }
 
@@ -1167,10 +1167,8 @@ static void register_locked(void)
 static void legacy_range_is_left_alone(void)
 {
 	struct hmm_range range;
-	u64 todo;
 
 	memset(&range, 0xa5, sizeof(range));
-	EXPECT(hmm_range_walk_begin(&range, true, &todo) == -EINVAL);
 	EXPECT(hmm_range_begin(&range) == -EINVAL);
 	EXPECT(!hmm_range_wait_until_valid(&range, 0));
 	hmm_range_unregister(&range);
@@ -1180,12 +1178,15 @@ static void legacy_range_is_left_alone(void)
 
 const struct test range_tests[] = {
 	TEST(t1_start_invalidates),
-	TEST(t1_walk_is_refused_during_an_invalidation),
+	TEST(t1_walk_fails_during_an_invalidation),
 	TEST(t1_invalidation_during_a_walk),
 	TEST(t1_begin_arms_without_a_walk),
+	TEST(t1_of_the_window_that_was_walked),
+	TEST(t3_waits_for_the_bounds_that_are_set),
 	TEST(t3_unrelated_invalidation_held_for_ever),
 	TEST(t3_register_and_unregister_do_not_wait),
 	TEST(t3_only_the_first_takes_the_locks),
+	TEST(t3_racing_registrations_take_the_locks_once),
 	TEST(t4_ends_are_exclusive),
 	TEST(t4_an_empty_invalidation_hits_nothing),
 	TEST(t4_the_whole_address_space),
@@ -1197,31 +1198,30 @@ const struct test range_tests[] = {
 	TEST(t7_wait_for_very_long),
 	TEST(t7_wait_ends_on_a_fatal_signal),
 	TEST(t7_wait_ends_when_the_mm_dies),
+	TEST(t7_woken_when_the_invalidation_is_off_the_list),
+	TEST(t7_nothing_becomes_valid_when_the_mm_dies),
+	TEST(t1_nothing_becomes_valid_once_one_has_started),
+	TEST(t7_an_empty_retry_fails_when_the_mm_dies),
 	TEST(t7_all_fails_once_the_mm_is_dying),
 	TEST(t7_walk_fails_when_the_mm_is_unstable),
-	TEST(t8_retry_walks_the_chunks_that_were_hit),
-	TEST(t8_hits_add_up),
-	TEST(t8_spans_cover_the_chunks),
-	TEST(t8_a_new_call_walks_everything),
-	TEST(t8_only_the_same_call_is_a_retry),
-	TEST(t8_with_a_mask_everything_is_walked),
-	TEST(t8_a_walk_that_fails_puts_its_chunks_back),
-	TEST(t8_a_final_error_ends_the_call),
-	TEST(t8_retries_converge_under_local_churn),
-	TEST(t9_own_events_are_ignored_if_asked_for),
-	TEST(t9_no_owner_never_matches),
-	TEST(t9_latched_at_register),
-	TEST(t9_ignored_in_flight),
 	TEST(t10_many_ranges),
 	TEST(t10_exit_marks_all),
 	TEST(t11_no_limit_in_flight),
 	TEST(t12_register_pins_the_mm),
 	TEST(t12_a_failed_register_leaves_nothing),
+	TEST(t12_a_dead_mm_is_not_recorded),
 	TEST(errno_of_bad_bounds),
 	TEST(errno_of_unknown_flags_and_events),
 	TEST(errno_of_an_unregistered_range),
 	TEST(errno_of_changed_bounds),
-	TEST(garbage_in_the_range_at_register),
+	TEST(errno_of_a_mask_with_a_sparse_array),
+	TEST(garbage_validity_at_register),
+	TEST(garbage_notes_at_register),
+	TEST(garbage_call_at_register),
+	TEST(garbage_retry_at_register),
+	TEST(garbage_mm_at_register),
+	TEST(garbage_in_all_of_the_range_at_register),
+	TEST(garbage_leaves_no_trace_at_register),
 	TEST(register_locked),
 	TEST(legacy_range_is_left_alone),
 	{ }

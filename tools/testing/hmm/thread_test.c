@@ -2,139 +2,283 @@
 /*
  * The protocol at work, with real threads: some invalidate, with a callback
  * that takes the driver's lock, others walk, wait, and check under that lock.
- * Most of use with TSan.
+ * Each driver migrates pages of its own as well. Most of use with TSan.
  */
 #include <pthread.h>
-#include <time.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "test.h"
 
 #define PAGES		256
+#define DRIVERS		3
 #define RUN_SECONDS	1
+
+/*
+ * A device's mirror of some pages, and the thread that keeps it.
+ *
+ * @lock: of the device's page table
+ * @migrated: under @lock: what own migrations have changed of the entries since
+ *	the array was last up to date
+ */
+struct driver {
+	pthread_mutex_t lock;
+	struct hmm_range range;
+	unsigned long array[PAGES];
+	bool migrated[PAGES];
+	unsigned int random;
+	unsigned long used, stale, refused, missed;
+	pthread_t mirrors, migrates;
+};
 
 static struct mm_struct *mm;
 static unsigned long content[PAGES];
-static pthread_mutex_t driver_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct driver drivers[DRIVERS];
 static bool stop;
-static unsigned long checked, stale, retried;
 
 static unsigned int pick(unsigned int *state, unsigned int below)
 {
 	return (unsigned int)rand_r(state) % below;
 }
 
-static void *invalidate(void *arg)
+static void change(unsigned long first, unsigned long nr)
 {
-	unsigned int state = test_seed + (unsigned long)arg;
+	for (unsigned long page = first; page < first + nr; page++)
+		__atomic_add_fetch(&content[page], 1, __ATOMIC_RELAXED);
+}
+
+/* Each driver has a callback; it would zap the device's entries here. */
+static void run_callbacks(void)
+{
+	for (int i = 0; i < DRIVERS; i++) {
+		pthread_mutex_lock(&drivers[i].lock);
+		pthread_mutex_unlock(&drivers[i].lock);
+	}
+}
+
+static void *invalidate(void *seed)
+{
+	unsigned int state = test_seed + (unsigned long)seed;
 
 	while (!READ_ONCE(stop)) {
-		unsigned long first = pick(&state, PAGES), nr;
+		unsigned long first = pick(&state, PAGES);
+		unsigned long nr = 1 + pick(&state, min(PAGES - first, 16UL));
 		struct mmu_notifier_range invalidation;
 
-		nr = 1 + pick(&state, min(PAGES - first, 16UL));
 		start_pages(&invalidation, mm, first, nr);
-		/* The driver's callback would zap its entries here. */
-		pthread_mutex_lock(&driver_lock);
-		pthread_mutex_unlock(&driver_lock);
-		for (unsigned long page = first; page < first + nr; page++)
-			__atomic_add_fetch(&content[page], 1, __ATOMIC_RELAXED);
+		run_callbacks();
+		change(first, nr);
 		end_pages(&invalidation);
 		usleep(pick(&state, 100));
 	}
 	return NULL;
 }
 
-static int walk(struct hmm_range *range, unsigned long *array)
+/* The driver moves pages, and knows itself what has become of its entries. */
+static void *migrate(void *arg)
 {
-	unsigned long start, end, page;
-	u64 todo;
-	int ret;
+	struct driver *driver = arg;
+	unsigned int state = test_seed + 1000 + (driver - drivers);
 
-	mmap_read_lock(mm);
-	ret = hmm_range_walk_begin(range, true, &todo);
-	while (!ret && todo) {
-		hmm_range_first_span(range, todo, &start, &end);
-		for (page = start; page < end; page += PAGE_SIZE)
-			array[(page - range->start) >> PAGE_SHIFT] =
-				READ_ONCE(content[(page - BASE) >> PAGE_SHIFT]);
-		todo &= ~hmm_range_chunks(range, start, end);
-		if (todo && hmm_range_walk_invalidated(range))
-			break;
+	while (!READ_ONCE(stop)) {
+		unsigned long first = pick(&state, PAGES);
+		unsigned long nr = 1 + pick(&state, min(PAGES - first, 4UL));
+		struct mmu_notifier_range invalidation;
+
+		start_event(&invalidation, mm, first, nr, MMU_NOTIFY_MIGRATE,
+			    driver);
+		run_callbacks();
+		pthread_mutex_lock(&driver->lock);
+		for (unsigned long page = first; page < first + nr; page++)
+			driver->migrated[page] = true;
+		pthread_mutex_unlock(&driver->lock);
+		change(first, nr);
+		end_pages(&invalidation);
+		usleep(pick(&state, 200));
 	}
-	if (!ret)
-		ret = hmm_range_walk_end(range, todo, todo ? -EBUSY : 0);
-	mmap_read_unlock(mm);
-	return ret;
+	return NULL;
 }
 
-static void use(struct hmm_range *range, unsigned long *array)
+static unsigned long read_content(struct test_walk *w, unsigned long page)
 {
+	return HMM_PFN_VALID | READ_ONCE(content[page]);
+}
+
+/* So that others get their turn in mid-walk, on few CPUs too. */
+static void yield_at_times(struct test_walk *w, enum walk_place place,
+			   unsigned long page)
+{
+	if (page % 32 == place)
+		sched_yield();
+}
+
+/* Under the lock of the driver: is what a valid range says true? */
+static void use(struct driver *driver)
+{
+	const struct hmm_range *range = &driver->range;
 	unsigned long first = (range->start - BASE) >> PAGE_SHIFT;
 	unsigned long nr = (range->end - range->start) >> PAGE_SHIFT;
 
-	pthread_mutex_lock(&driver_lock);
+	pthread_mutex_lock(&driver->lock);
 	if (hmm_range_valid(range)) {
-		checked++;
+		driver->used++;
 		for (unsigned long i = 0; i < nr; i++)
-			stale += array[i] != READ_ONCE(content[first + i]);
+			driver->stale += !driver->migrated[first + i] &&
+				(driver->array[i] & ~HMM_PFN_FLAGS) !=
+				READ_ONCE(content[first + i]);
 	} else {
-		retried++;
+		driver->missed++;
 	}
-	pthread_mutex_unlock(&driver_lock);
+	pthread_mutex_unlock(&driver->lock);
+}
+
+/*
+ * What is migrated from here on counts as changed by the driver. What was
+ * migrated before has to be read by the next walk that succeeds.
+ */
+static void forget_migrated(struct driver *driver)
+{
+	pthread_mutex_lock(&driver->lock);
+	memset(driver->migrated, 0, sizeof(driver->migrated));
+	pthread_mutex_unlock(&driver->lock);
+}
+
+static void walk_and_use(struct driver *driver, bool *told)
+{
+	struct test_walk w = { .read = read_content, .hook = yield_at_times };
+	int ret;
+
+	hmm_range_wait_until_valid(&driver->range, 1000);
+	forget_migrated(driver);
+	if (*told)
+		ret = retry_range(&w, &driver->range);
+	else
+		ret = walk_range(&w, &driver->range);
+	*told = pick(&driver->random, 8);
+	if (ret)
+		driver->refused++;
+	else
+		use(driver);
 }
 
 static void *mirror(void *arg)
 {
-	unsigned int state = test_seed + 100 + (unsigned long)arg;
-	unsigned long array[PAGES];
+	struct driver *driver = arg;
 
+	driver->random = test_seed + 100 + (driver - drivers);
 	while (!READ_ONCE(stop)) {
-		struct hmm_range range = {
-			.hmm_pfns = array,
-			.default_flags = HMM_PFN_REQ_FAULT,
-		};
-		unsigned long first = pick(&state, PAGES);
-		unsigned long nr = 1 + pick(&state, min(PAGES - first, 80UL));
+		unsigned long first = pick(&driver->random, PAGES);
+		unsigned long nr = 1 + pick(&driver->random,
+					    min(PAGES - first, 80UL));
+		bool told = false;
 
-		if (register_pages(&range, mm, first, nr))
+		driver->range = (struct hmm_range){
+			.hmm_pfns = driver->array,
+			.default_flags = HMM_PFN_REQ_FAULT,
+			.dev_private_owner = driver,
+			.ignore_events = BIT(MMU_NOTIFY_MIGRATE),
+		};
+		if (register_pages(&driver->range, mm, first, nr))
 			abort();
-		for (int i = 0; i < 20 && !READ_ONCE(stop); i++) {
-			hmm_range_wait_until_valid(&range, 1000);
-			if (!walk(&range, array))
-				use(&range, array);
-		}
-		hmm_range_unregister(&range);
+		for (int i = 0; i < 40 && !READ_ONCE(stop); i++)
+			walk_and_use(driver, &told);
+		hmm_range_unregister(&driver->range);
 	}
 	return NULL;
+}
+
+static void start_thread(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+	if (pthread_create(thread, NULL, run, arg))
+		abort();
+}
+
+static void stop_driver(struct driver *driver)
+{
+	pthread_join(driver->mirrors, NULL);
+	pthread_join(driver->migrates, NULL);
+	printf("# %lu uses, %lu stale pages; %lu walks failed, %lu came too late\n",
+	       driver->used, driver->stale, driver->refused, driver->missed);
+	EXPECT(driver->used);
+	EXPECT(!driver->stale);
 }
 
 static void threads_see_nothing_stale(void)
 {
 	struct hmm_range first = { };
-	pthread_t threads[6];
+	pthread_t threads[2];
 
 	mm = mm_alloc();
 	/* All locks of the mm keep invalidations out, which nothing here does. */
 	EXPECT(!register_pages(&first, mm, 0, 1));
+	for (int i = 0; i < DRIVERS; i++)
+		pthread_mutex_init(&drivers[i].lock, NULL);
+	for (int i = 0; i < DRIVERS; i++) {
+		start_thread(&drivers[i].mirrors, mirror, &drivers[i]);
+		start_thread(&drivers[i].migrates, migrate, &drivers[i]);
+	}
 	for (unsigned long i = 0; i < ARRAY_SIZE(threads); i++)
-		if (pthread_create(&threads[i], NULL, i & 1 ? mirror : invalidate,
-				   (void *)i))
-			abort();
+		start_thread(&threads[i], invalidate, (void *)i);
 	sleep(RUN_SECONDS);
 	WRITE_ONCE(stop, true);
 	for (unsigned long i = 0; i < ARRAY_SIZE(threads); i++)
 		pthread_join(threads[i], NULL);
+	for (int i = 0; i < DRIVERS; i++)
+		stop_driver(&drivers[i]);
 	hmm_range_unregister(&first);
 	mmput(mm);
-
-	printf("# %lu uses, %lu of them had to retry, %lu stale pages\n",
-	       checked + retried, retried, stale);
-	EXPECT(checked);
-	EXPECT(!stale);
 }
 
+/* One thread walks, another uses the result: nothing but validity orders them. */
+#define HANDOVERS	2000
+
+static struct hmm_range handed;
+static unsigned long handed_array[16];
+static unsigned int taken;
+
+static void *take_over(void *unused)
+{
+	unsigned long wrong = 0;
+
+	for (unsigned int n = 1; n <= HANDOVERS; n++) {
+		while (!hmm_range_valid(&handed))
+			sched_yield();
+		for (unsigned int i = 0; i < ARRAY_SIZE(handed_array); i++)
+			wrong += (handed_array[i] & ~HMM_PFN_FLAGS) != n;
+		invalidate_pages(mm, 0, 1);
+		/* Pairs with the acquire in the walking thread. */
+		__atomic_store_n(&taken, n, __ATOMIC_RELEASE);
+	}
+	return (void *)wrong;
+}
+
+static void threads_see_what_another_has_walked(void)
+{
+	struct test_walk w = { .read = read_content };
+	pthread_t thread;
+	void *wrong;
+
+	mm = mm_alloc();
+	handed.hmm_pfns = handed_array;
+	handed.default_flags = HMM_PFN_REQ_FAULT;
+	EXPECT(!register_pages(&handed, mm, 0, ARRAY_SIZE(handed_array)));
+	start_thread(&thread, take_over, NULL);
+	for (unsigned int n = 1; n <= HANDOVERS; n++) {
+		change(0, ARRAY_SIZE(handed_array));
+		EXPECT(!walk_range(&w, &handed));
+		while (__atomic_load_n(&taken, __ATOMIC_ACQUIRE) != n)
+			sched_yield();
+	}
+	pthread_join(thread, &wrong);
+	EXPECT(!wrong);
+	hmm_range_unregister(&handed);
+	mmput(mm);
+}
+
+#define TEST(name) { #name, name }
+
 const struct test thread_tests[] = {
-	{ "threads_see_nothing_stale", threads_see_nothing_stale },
+	TEST(threads_see_nothing_stale),
+	TEST(threads_see_what_another_has_walked),
 	{ }
 };

@@ -19,12 +19,15 @@
 
 unsigned long shim_jiffies = -300 * 1000UL;
 void (*shim_asleep)(void);
+bool shim_sleep_overran;
 __thread bool shim_killed;
+void (*shim_mmap_awaited)(void);
 struct lockdep_map __mmu_notifier_invalidate_range_start_map;
 
 static __thread int spinlocks_held;
 static __thread int mmap_locks_held;
 static __thread bool mmap_lock_is_write;
+static __thread void (*run_unlocked)(void);
 
 static void require(bool ok, const char *rule)
 {
@@ -35,6 +38,22 @@ static void require(bool ok, const char *rule)
 	abort();
 }
 
+void shim_run_unlocked(void (*others)(void))
+{
+	run_unlocked = others;
+}
+
+static void others_run(void)
+{
+	void (*others)(void) = run_unlocked;
+
+	if (!others || spinlocks_held)
+		return;
+	run_unlocked = NULL;
+	others();
+	run_unlocked = others;
+}
+
 void spin_lock_init(spinlock_t *lock)
 {
 	pthread_mutex_init(&lock->mutex, NULL);
@@ -43,6 +62,7 @@ void spin_lock_init(spinlock_t *lock)
 
 void spin_lock(spinlock_t *lock)
 {
+	others_run();
 	require(!(READ_ONCE(lock->held) && READ_ONCE(lock->owner) == pthread_self()),
 		"a spinlock is not taken twice");
 	pthread_mutex_lock(&lock->mutex);
@@ -57,6 +77,7 @@ void spin_unlock(spinlock_t *lock)
 	WRITE_ONCE(lock->held, 0);
 	spinlocks_held--;
 	pthread_mutex_unlock(&lock->mutex);
+	others_run();
 }
 
 void lockdep_assert_held(const spinlock_t *lock)
@@ -75,6 +96,7 @@ void init_waitqueue_head(wait_queue_head_t *wq)
 	pthread_mutex_init(&wq->mutex, NULL);
 	pthread_cond_init(&wq->cond, NULL);
 	wq->sleepers = 0;
+	wq->asleep = 0;
 	wq->wakeups = 0;
 }
 
@@ -88,8 +110,19 @@ void wake_up_all(wait_queue_head_t *wq)
 {
 	pthread_mutex_lock(&wq->mutex);
 	wq->wakeups++;
+	wq->asleep = 0;
 	pthread_cond_broadcast(&wq->cond);
 	pthread_mutex_unlock(&wq->mutex);
+}
+
+bool shim_is_asleep(wait_queue_head_t *wq)
+{
+	bool asleep;
+
+	pthread_mutex_lock(&wq->mutex);
+	asleep = wq->asleep;
+	pthread_mutex_unlock(&wq->mutex);
+	return asleep;
 }
 
 /* Returns what shim_schedule() compares with to know of a wakeup since. */
@@ -120,9 +153,15 @@ static long sleep_in_earnest(wait_queue_head_t *wq, unsigned long wakeups,
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += min(timeout, 3600 * 1000L) / 1000 + 1;
 	pthread_mutex_lock(&wq->mutex);
+	if (wq->wakeups == wakeups)
+		wq->asleep++;
 	while (wq->wakeups == wakeups && !err)
 		err = pthread_cond_timedwait(&wq->cond, &wq->mutex, &until);
+	if (wq->wakeups == wakeups)
+		wq->asleep--;
 	pthread_mutex_unlock(&wq->mutex);
+	if (err)
+		WRITE_ONCE(shim_sleep_overran, true);
 	return err ? 0 : timeout;
 }
 
@@ -132,6 +171,7 @@ long shim_schedule(wait_queue_head_t *wq, unsigned long wakeups, long timeout)
 	unsigned long began = shim_jiffies;
 	long left;
 
+	require(timeout > 0, "the time to sleep is neither 0 nor negative");
 	if (!shim_asleep)
 		return sleep_in_earnest(wq, wakeups, timeout);
 
@@ -223,6 +263,11 @@ void mmap_write_lock(struct mm_struct *mm)
 
 int mmap_write_lock_killable(struct mm_struct *mm)
 {
+	void (*awaited)(void) = shim_mmap_awaited;
+
+	shim_mmap_awaited = NULL;
+	if (awaited)
+		awaited();
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	mmap_write_lock(mm);
@@ -262,11 +307,11 @@ int mmu_notifier_track_ranges(struct mm_struct *mm)
 
 	mmap_assert_write_locked(mm);
 	might_sleep();
+	mm->all_locks_taken++;
 	if (mm->hmm_ranges)
 		return 0;
 	ranges = calloc(1, sizeof(*ranges));
 	hmm_ranges_init(ranges);
-	mm->all_locks_taken++;
 	/* Pairs with the acquire in mmu_notifier_hmm_ranges(). */
 	smp_store_release(&mm->hmm_ranges, ranges);
 	return 0;

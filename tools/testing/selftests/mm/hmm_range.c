@@ -406,8 +406,8 @@ FIXTURE(retry) {
 };
 
 /*
- * Pages are missing to begin with, and page 10 appears later. That is not
- * notified, so whether a walk reports it says whether it went there.
+ * All pages are faulted in, and page 5 is discarded. From here on a walk is seen
+ * by what becomes of the poison that the array is filled with.
  */
 FIXTURE_SETUP(retry)
 {
@@ -422,19 +422,11 @@ FIXTURE_SETUP(retry)
 	self->map = map_pages(size);
 	ASSERT_NE(NULL, self->map);
 	ASSERT_EQ(0, madvise(self->map, size, MADV_NOHUGEPAGE));
-	self->map[5 * self->page] = 1;
 	self->id = dev_register(self->fd, self->map, size, 0);
 	ASSERT_LT(0, self->id);
-
-	ASSERT_EQ(0, dev_snapshot(self->fd, self->id));
-	ASSERT_EQ(0, dev_read(self->fd, self->id, self->map, NR_PAGES,
-			      self->entries));
-	ASSERT_EQ(HMM_RANGE_DEV_VALID | HMM_RANGE_DEV_WRITE,
-		  self->entries[5].flags);
-	ASSERT_EQ(0, self->entries[10].flags);
-
+	ASSERT_EQ(0, dev_fault_write(self->fd, self->id));
+	ASSERT_EQ(1, dev_valid(self->fd, self->id));
 	ASSERT_TRUE(do_dontneed(self->map + 5 * self->page, self->page));
-	self->map[10 * self->page] = 1;
 	ASSERT_EQ(0, dev_valid(self->fd, self->id));
 }
 
@@ -444,82 +436,165 @@ FIXTURE_TEARDOWN(retry)
 		close(self->fd);
 }
 
-static unsigned int entry_flags(int fd, int id, char *page)
-{
-	struct hmm_range_dev_entry entry;
+#define FAULT_WRITE	(HMM_RANGE_DEV_VALID | HMM_RANGE_DEV_WRITE)
+/* No walk says both. */
+#define POISON		(HMM_RANGE_DEV_VALID | HMM_RANGE_DEV_ERROR)
 
-	return dev_read(fd, id, page, 1, &entry) ? UINT_MAX : entry.flags;
+/* Which pages has a walk written? A bit for each of the 64. */
+static uint64_t pages_walked(int fd, int id, char *map)
+{
+	struct hmm_range_dev_entry entries[NR_PAGES];
+	uint64_t walked = 0;
+	unsigned int i;
+
+	if (dev_read(fd, id, map, NR_PAGES, entries))
+		return 0;
+	for (i = 0; i < NR_PAGES; i++)
+		if ((entries[i].flags & POISON) != POISON)
+			walked |= 1ULL << i;
+	return walked;
+}
+
+#define ALL_PAGES	(~0ULL)
+
+static int poisoned_walk(int fd, int id, unsigned int how, unsigned int request,
+			 bool retry)
+{
+	struct hmm_range_dev_walk walk = {
+		.id = id,
+		.how = how,
+		.default_flags = request,
+		.flags = HMM_RANGE_DEV_POISON |
+			 (retry ? HMM_RANGE_DEV_RETRY : 0),
+		.timeout_ms = how == HMM_RANGE_DEV_FAULT_UNLOCKED ? 5000 : 0,
+	};
+
+	return dev_call(fd, HMM_RANGE_IOC_WALK, &walk);
 }
 
 TEST_F(retry, walks_what_was_invalidated)
 {
-	ASSERT_EQ(0, dev_snapshot(self->fd, self->id));
+	ASSERT_EQ(0, poisoned_walk(self->fd, self->id, HMM_RANGE_DEV_FAULT,
+				   FAULT_WRITE, true));
 	EXPECT_EQ(1, dev_valid(self->fd, self->id));
-	EXPECT_EQ(0, entry_flags(self->fd, self->id, self->map + 5 * self->page));
-	EXPECT_EQ(0, entry_flags(self->fd, self->id, self->map + 10 * self->page));
-
-	/* The range is valid, so this is a new call. */
-	ASSERT_EQ(0, dev_snapshot(self->fd, self->id));
-	EXPECT_EQ(HMM_RANGE_DEV_VALID | HMM_RANGE_DEV_WRITE,
-		  entry_flags(self->fd, self->id, self->map + 10 * self->page));
+	EXPECT_EQ(1ULL << 5, pages_walked(self->fd, self->id, self->map));
 }
 
-/* It failed, and took notice of nothing: what was invalid still is. */
+/* Not told, the same call is a new one, also after one that failed. */
+TEST_F(retry, has_to_be_told)
+{
+	static const unsigned int hows[] = {
+		HMM_RANGE_DEV_FAULT, HMM_RANGE_DEV_FAULT_LOCKED,
+		HMM_RANGE_DEV_FAULT_UNLOCKED,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(hows); i++) {
+		ASSERT_TRUE(do_dontneed(self->map + 7 * self->page, self->page));
+		ASSERT_EQ(0, poisoned_walk(self->fd, self->id, hows[i],
+					   FAULT_WRITE, false));
+		EXPECT_EQ(1, dev_valid(self->fd, self->id));
+		EXPECT_EQ(ALL_PAGES, pages_walked(self->fd, self->id, self->map));
+	}
+}
+
+/* What is in flight is left out, and is all that is left for the next. */
 TEST_F(retry, keeps_what_a_failed_walk_left)
 {
 	int held = dev_hold(self->fd, self->map, self->page);
 
 	ASSERT_LT(0, held);
-	ASSERT_EQ(-EBUSY, dev_snapshot(self->fd, self->id));
+	ASSERT_EQ(-EBUSY, poisoned_walk(self->fd, self->id, HMM_RANGE_DEV_FAULT,
+					FAULT_WRITE, true));
+	EXPECT_EQ(1ULL << 5, pages_walked(self->fd, self->id, self->map));
 	ASSERT_EQ(0, dev_release(self->fd, held));
-	ASSERT_EQ(0, dev_snapshot(self->fd, self->id));
-	EXPECT_EQ(0, entry_flags(self->fd, self->id, self->map + 5 * self->page));
-	EXPECT_EQ(0, entry_flags(self->fd, self->id, self->map + 10 * self->page));
+	ASSERT_EQ(0, poisoned_walk(self->fd, self->id, HMM_RANGE_DEV_FAULT,
+				   FAULT_WRITE, true));
+	EXPECT_EQ(1ULL << 0, pages_walked(self->fd, self->id, self->map));
+	EXPECT_EQ(1, dev_valid(self->fd, self->id));
 }
 
-TEST_F(retry, other_mode_walks_everything)
+TEST_F(retry, goes_round_what_is_in_flight)
 {
-	struct hmm_range_dev_walk walk = {
-		.id = self->id,
-		.how = HMM_RANGE_DEV_FAULT,
-	};
+	int held = dev_hold(self->fd, self->map + 20 * self->page,
+			    3 * self->page);
 
-	/* It asks for nothing, but it is another call. */
-	ASSERT_EQ(0, dev_call(self->fd, HMM_RANGE_IOC_WALK, &walk));
-	EXPECT_NE(0, entry_flags(self->fd, self->id, self->map + 10 * self->page));
+	ASSERT_LT(0, held);
+	ASSERT_EQ(-EBUSY, poisoned_walk(self->fd, self->id, HMM_RANGE_DEV_FAULT,
+					FAULT_WRITE, false));
+	EXPECT_EQ(~(7ULL << 20), pages_walked(self->fd, self->id, self->map));
+}
+
+/* A page that is populated is notified to nobody. */
+TEST_F(retry, snapshots_see_what_was_populated)
+{
+	struct hmm_range_dev_entry entry;
+	int told;
+
+	for (told = 0; told < 2; told++) {
+		ASSERT_TRUE(do_dontneed(self->map + 10 * self->page, self->page));
+		ASSERT_EQ(0, dev_snapshot(self->fd, self->id));
+		ASSERT_EQ(0, dev_read(self->fd, self->id,
+				      self->map + 10 * self->page, 1, &entry));
+		ASSERT_EQ(0, entry.flags);
+		self->map[10 * self->page] = 1;
+		ASSERT_TRUE(do_dontneed(self->map + 30 * self->page, self->page));
+		ASSERT_EQ(0, poisoned_walk(self->fd, self->id,
+					   HMM_RANGE_DEV_SNAPSHOT, 0, told));
+		EXPECT_EQ(ALL_PAGES, pages_walked(self->fd, self->id, self->map));
+		ASSERT_EQ(0, dev_read(self->fd, self->id,
+				      self->map + 10 * self->page, 1, &entry));
+		EXPECT_EQ(FAULT_WRITE, entry.flags);
+	}
+}
+
+TEST_F(retry, other_requests_walk_everything)
+{
+	ASSERT_EQ(0, poisoned_walk(self->fd, self->id, HMM_RANGE_DEV_FAULT,
+				   HMM_RANGE_DEV_VALID, true));
+	EXPECT_EQ(ALL_PAGES, pages_walked(self->fd, self->id, self->map));
+	/* It asks for nothing, and so reports what may have come meanwhile. */
+	ASSERT_EQ(0, poisoned_walk(self->fd, self->id, HMM_RANGE_DEV_FAULT, 0,
+				   true));
+	EXPECT_EQ(ALL_PAGES, pages_walked(self->fd, self->id, self->map));
 }
 
 TEST_F(retry, other_bounds_walk_everything)
 {
 	struct hmm_range_dev_walk walk = {
 		.id = self->id,
-		.how = HMM_RANGE_DEV_SNAPSHOT,
+		.how = HMM_RANGE_DEV_FAULT,
+		.default_flags = FAULT_WRITE,
+		.flags = HMM_RANGE_DEV_POISON | HMM_RANGE_DEV_RETRY,
 		.start = (uintptr_t)self->map,
 		.end = (uintptr_t)self->map + 32 * self->page,
 	};
+	struct hmm_range_dev_entry entries[32];
+	unsigned int i;
 
 	ASSERT_EQ(0, dev_call(self->fd, HMM_RANGE_IOC_WALK, &walk));
-	EXPECT_NE(0, entry_flags(self->fd, self->id, self->map + 10 * self->page));
+	ASSERT_EQ(0, dev_read(self->fd, self->id, self->map, 32, entries));
+	for (i = 0; i < 32; i++)
+		EXPECT_EQ(FAULT_WRITE, entries[i].flags);
 }
 
 TEST_F(retry, mask_walks_everything)
 {
-	uint32_t requests[NR_PAGES] = { [20] = HMM_RANGE_DEV_VALID };
+	uint32_t requests[NR_PAGES] = { [5] = HMM_RANGE_DEV_VALID };
 	struct hmm_range_dev_walk walk = {
 		.id = self->id,
 		.how = HMM_RANGE_DEV_FAULT,
 		.requests = (uintptr_t)requests,
 		.flags_mask = HMM_RANGE_DEV_VALID,
+		.flags = HMM_RANGE_DEV_POISON | HMM_RANGE_DEV_RETRY,
 	};
+	int i;
 
-	ASSERT_EQ(0, dev_call(self->fd, HMM_RANGE_IOC_WALK, &walk));
-	EXPECT_NE(0, entry_flags(self->fd, self->id, self->map + 10 * self->page));
-	EXPECT_NE(0, entry_flags(self->fd, self->id, self->map + 20 * self->page));
-	ASSERT_TRUE(do_dontneed(self->map + 5 * self->page, self->page));
-	self->map[30 * self->page] = 1;
-	/* The same call again. */
-	ASSERT_EQ(0, dev_call(self->fd, HMM_RANGE_IOC_WALK, &walk));
-	EXPECT_NE(0, entry_flags(self->fd, self->id, self->map + 30 * self->page));
+	for (i = 0; i < 2; i++) {
+		ASSERT_TRUE(do_dontneed(self->map + 5 * self->page, self->page));
+		ASSERT_EQ(0, dev_call(self->fd, HMM_RANGE_IOC_WALK, &walk));
+		EXPECT_EQ(ALL_PAGES, pages_walked(self->fd, self->id, self->map));
+	}
 }
 
 /* One page is dropped all the time; the range around it becomes valid anyway. */
@@ -567,7 +642,7 @@ TEST_F(range, converges_under_local_churn)
 	TH_LOG("%lu pages walked, %lu of them again in %lu retries", walked,
 	       again, retries);
 	ASSERT_LT(0, retries);
-	/* One part of 64; the first walk may have been cut short anywhere. */
+	/* One page; the first walk may have been cut short anywhere. */
 	EXPECT_GT(nr / 2, again / retries);
 	munmap(map, size);
 }
@@ -612,8 +687,8 @@ FIXTURE_TEARDOWN(owner)
 }
 
 /*
- * Does an invalidation leave a range valid? And no walk waits for it then: 1.
- * Or it does neither: 0.
+ * Does an invalidation leave a range valid? 1, or 0. In either case a walk that
+ * begins in the middle of it has to come again.
  */
 static int event_is_ignored(int fd, void *map, size_t size,
 			    unsigned int range_flags, unsigned int ignore,
@@ -630,8 +705,17 @@ static int event_is_ignored(int fd, void *map, size_t size,
 	if (ret < 0)
 		return ret;
 	valid = dev_valid(fd, id);
-	ret = dev_snapshot(fd, id);
-	if (ret != (valid ? 0 : -EBUSY) || dev_wait(fd, id, 0) != valid)
+	if (dev_wait(fd, id, 0))
+		return -EPROTO;
+	ret = dev_release(fd, 0);
+	if (!ret && dev_valid(fd, id) != valid)
+		return -EPROTO;
+	if (!ret)
+		ret = dev_hold_event(fd, map, size, event, hold_flags);
+	if (ret < 0)
+		return ret;
+	if (dev_snapshot(fd, id) != -EBUSY || dev_begin(fd, id) != -EBUSY ||
+	    dev_valid(fd, id))
 		return -EPROTO;
 	ret = dev_release(fd, 0);
 	return ret ?: dev_unregister(fd, id) ?: valid;

@@ -23,6 +23,8 @@
 #define PAGE_SIZE	BIT(PAGE_SHIFT)
 #define PAGE_MASK	(~(PAGE_SIZE - 1))
 #define PAGE_ALIGNED(x)	IS_ALIGNED((unsigned long)(x), PAGE_SIZE)
+#define PAGE_ALIGN(x)	ALIGN(x, PAGE_SIZE)
+#define PAGE_ALIGN_DOWN(x)	ALIGN_DOWN(x, PAGE_SIZE)
 #define offset_in_page(p)	((unsigned long)(p) & ~PAGE_MASK)
 
 /* include/linux/hmm.h names these; nothing here has pages. */
@@ -31,6 +33,10 @@ struct page;
 #define __pfn_to_phys(pfn)	((phys_addr_t)(pfn) << PAGE_SHIFT)
 
 struct hmm_ranges;
+
+/* The walk of the harness has no vmas. */
+struct vma_iterator {
+};
 
 struct mm_struct {
 	atomic_t mm_users;
@@ -46,6 +52,9 @@ struct mm_struct {
 	/* How often somebody took all locks of the mm. */
 	int all_locks_taken;
 };
+
+/* Called once, when somebody next waits for the mmap lock to write. */
+extern void (*shim_mmap_awaited)(void);
 
 void mmap_read_lock(struct mm_struct *mm);
 void mmap_read_unlock(struct mm_struct *mm);

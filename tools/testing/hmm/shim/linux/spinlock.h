@@ -16,6 +16,12 @@ struct shim_spinlock {
 
 #define spinlock_t	struct shim_spinlock
 
+/*
+ * What the rest of the machine does while this thread holds no spinlock: called
+ * before it takes one and after it has released one, but not from itself.
+ */
+void shim_run_unlocked(void (*others)(void));
+
 void spin_lock_init(spinlock_t *lock);
 void spin_lock(spinlock_t *lock);
 void spin_unlock(spinlock_t *lock);

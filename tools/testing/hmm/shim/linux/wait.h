@@ -17,6 +17,8 @@ struct wait_queue_head {
 	pthread_mutex_t mutex;
 	pthread_cond_t cond;
 	int sleepers;
+	/* Those that really sleep, and have not been woken. */
+	int asleep;
 	unsigned long wakeups;
 };
 
@@ -31,7 +33,12 @@ unsigned long shim_prepare_to_wait(wait_queue_head_t *wq);
 long shim_schedule(wait_queue_head_t *wq, unsigned long wakeups, long timeout);
 void shim_finish_wait(wait_queue_head_t *wq);
 
+/* Does a thread really sleep, which nobody has woken yet? */
+bool shim_is_asleep(wait_queue_head_t *wq);
+
 extern void (*shim_asleep)(void);
+/* A thread has really slept, to the end of its time. */
+extern bool shim_sleep_overran;
 
 /*
  * The remaining time, at least 1, when @condition came true; 0 when the time

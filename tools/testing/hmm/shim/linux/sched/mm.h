@@ -14,5 +14,6 @@ void mmgrab(struct mm_struct *mm);
 void mmdrop(struct mm_struct *mm);
 bool mmget_not_zero(struct mm_struct *mm);
 void mmput(struct mm_struct *mm);
+#define mmput_async(mm)	mmput(mm)
 
 #endif /* HMM_SHIM_SCHED_MM_H */

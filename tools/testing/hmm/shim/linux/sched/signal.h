@@ -11,7 +11,8 @@
 
 extern __thread bool shim_killed;
 
-#define current			NULL
+/* Each thread has one of its own. */
+#define current			((struct task_struct *)&shim_killed)
 #define fatal_signal_pending(task)	((void)(task), shim_killed)
 
 #endif /* HMM_SHIM_SCHED_SIGNAL_H */

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * KUnit tests of T14: every loop has a bound. A fault handler that succeeds and
+ * maps nothing makes a walk try the same page again; it gives up on that, and so
+ * does the call that retries without a limit in time.
+ */
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/workqueue.h>
+
+#include "hmm_kunit.h"
+
+#define NR	4
+
+/* How often one walk faults a page in, and how often a call walks then. */
+#define TRIES	4U
+#define WALKS	3U
+
+static struct mm_struct *test_mm(struct kunit *test)
+{
+	return test->priv;
+}
+
+/*
+ * From which fault on a page is mapped; at which one somebody else invalidates
+ * the pages; and whether each fault does so by itself, as one that fails to
+ * migrate a page.
+ */
+struct plan {
+	unsigned int helps_at;
+	unsigned int hit_at;
+	bool hits_itself;
+};
+
+struct other {
+	struct work_struct work;
+	struct mm_struct *mm;
+};
+
+static void invalidate_work(struct work_struct *work)
+{
+	hmm_test_invalidate(container_of(work, struct other, work)->mm, 0, NR);
+}
+
+static void invalidate_elsewhere(struct mm_struct *mm)
+{
+	struct other other = { .mm = mm };
+
+	INIT_WORK_ONSTACK(&other.work, invalidate_work);
+	schedule_work(&other.work);
+	flush_work(&other.work);
+	destroy_work_on_stack(&other.work);
+}
+
+static vm_fault_t do_plan(struct hmm_test_recorder *recorder,
+			  struct vm_fault *vmf)
+{
+	const struct plan *plan = recorder->data;
+
+	if (recorder->faults == plan->hit_at)
+		invalidate_elsewhere(vmf->vma->vm_mm);
+	if (plan->hits_itself)
+		hmm_test_invalidate(vmf->vma->vm_mm, 0, NR);
+	return recorder->faults >= plan->helps_at ? 0 : VM_FAULT_NOPAGE;
+}
+
+static struct hmm_test_recorder *map_plan(struct kunit *test, struct plan *plan)
+{
+	struct hmm_test_recorder *recorder;
+
+	recorder = hmm_test_map_recorder(test, NR, PROT_READ, false);
+	recorder->hook = do_plan;
+	recorder->data = plan;
+	return recorder;
+}
+
+static struct hmm_range *fault_range(struct kunit *test)
+{
+	struct hmm_range *range = hmm_test_range(test, test_mm(test), 0, NR);
+
+	range->default_flags = HMM_PFN_REQ_FAULT;
+	return range;
+}
+
+static void t14_a_walk_gives_up_on_a_page(struct kunit *test)
+{
+	struct plan plan = { .helps_at = UINT_MAX };
+	struct hmm_test_recorder *recorder = map_plan(test, &plan);
+	struct hmm_range *range = fault_range(test);
+
+	KUNIT_EXPECT_EQ(test, hmm_test_fault(range), -EBUSY);
+	KUNIT_EXPECT_EQ(test, recorder->faults, TRIES);
+	KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
+	KUNIT_EXPECT_EQ(test, hmm_test_retry(range), -EBUSY);
+	KUNIT_EXPECT_EQ(test, recorder->faults, 2 * TRIES);
+	KUNIT_EXPECT_EQ(test, recorder->nr_hits[0], 2 * TRIES);
+}
+
+static void t14_a_walk_gives_up_on_a_page_legacy(struct kunit *test)
+{
+	struct plan plan = { .helps_at = UINT_MAX };
+	struct hmm_test_recorder *recorder = map_plan(test, &plan);
+	struct hmm_range *range = hmm_test_legacy_range(test, NR);
+
+	range->notifier_seq = mmu_interval_read_begin(range->notifier);
+	KUNIT_EXPECT_EQ(test, hmm_test_legacy_fault(range), -EBUSY);
+	KUNIT_EXPECT_EQ(test, recorder->faults, TRIES);
+}
+
+/* A racing zap, or a migration without a folio, is no reason to give up. */
+static void t14_a_fault_that_helps_at_last(struct kunit *test)
+{
+	struct plan plan = { .helps_at = 3 };
+	struct hmm_test_recorder *recorder = map_plan(test, &plan);
+	struct hmm_range *range = fault_range(test);
+
+	KUNIT_EXPECT_EQ(test, hmm_test_fault(range), 0);
+	KUNIT_EXPECT_EQ(test, recorder->nr_hits[0], 3);
+	KUNIT_EXPECT_EQ(test, recorder->faults, NR + 2);
+	hmm_test_expect_mapped(test, range, NR);
+}
+
+/* Without a limit in time, too, and without a wait that is worth the name. */
+static void t14_an_unlocked_call_gives_up(struct kunit *test)
+{
+	struct plan plan = { .helps_at = UINT_MAX };
+	struct hmm_test_recorder *recorder = map_plan(test, &plan);
+	struct hmm_range *range = fault_range(test);
+
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EBUSY);
+	KUNIT_EXPECT_EQ(test, recorder->faults, WALKS * TRIES);
+	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&test_mm(test)->mmap_lock));
+
+	/* The next call begins to count anew. */
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EBUSY);
+	KUNIT_EXPECT_EQ(test, recorder->faults, 2 * WALKS * TRIES);
+}
+
+static void t14_an_unlocked_call_gives_up_legacy(struct kunit *test)
+{
+	struct plan plan = { .helps_at = UINT_MAX };
+	struct hmm_test_recorder *recorder = map_plan(test, &plan);
+	struct hmm_range *range = hmm_test_legacy_range(test, NR);
+
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EBUSY);
+	KUNIT_EXPECT_EQ(test, recorder->faults, WALKS * TRIES);
+	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&test_mm(test)->mmap_lock));
+}
+
+/* Its own invalidations are no reason to go on. */
+static void t14_a_fault_that_invalidates_gives_up(struct kunit *test)
+{
+	struct plan plan = { .helps_at = UINT_MAX, .hits_itself = true };
+	struct hmm_test_recorder *recorder = map_plan(test, &plan);
+	struct hmm_range *range = fault_range(test);
+
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EBUSY);
+	KUNIT_EXPECT_EQ(test, recorder->faults, WALKS * TRIES);
+}
+
+static void t14_an_unlocked_call_is_helped_at_last(struct kunit *test)
+{
+	struct plan plan = { .helps_at = WALKS * TRIES };
+	struct hmm_test_recorder *recorder = map_plan(test, &plan);
+	struct hmm_range *range = fault_range(test);
+
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
+	KUNIT_EXPECT_EQ(test, recorder->nr_hits[0], WALKS * TRIES);
+	KUNIT_EXPECT_TRUE(test, hmm_range_valid(range));
+	hmm_test_expect_mapped(test, range, NR);
+}
+
+/* Something has happened in the second walk, so that one is the first again. */
+static void t14_an_invalidation_in_between_goes_on(struct kunit *test)
+{
+	struct plan plan = { .helps_at = UINT_MAX, .hit_at = TRIES + 2 };
+	struct hmm_test_recorder *recorder = map_plan(test, &plan);
+	struct hmm_range *range = fault_range(test);
+
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EBUSY);
+	KUNIT_EXPECT_EQ(test, recorder->faults, (1 + WALKS) * TRIES);
+}
+
+/* The driver's sequence number is of before the walk, so it is one walk later. */
+static void t14_an_invalidation_in_between_goes_on_legacy(struct kunit *test)
+{
+	struct plan plan = { .helps_at = UINT_MAX, .hit_at = TRIES + 2 };
+	struct hmm_test_recorder *recorder = map_plan(test, &plan);
+	struct hmm_range *range = hmm_test_legacy_range(test, NR);
+
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EBUSY);
+	KUNIT_EXPECT_EQ(test, recorder->faults, (2 + WALKS) * TRIES);
+}
+
+static struct kunit_case hmm_bound_cases[] = {
+	KUNIT_CASE(t14_a_walk_gives_up_on_a_page),
+	KUNIT_CASE(t14_a_walk_gives_up_on_a_page_legacy),
+	KUNIT_CASE(t14_a_fault_that_helps_at_last),
+	KUNIT_CASE(t14_an_unlocked_call_gives_up),
+	KUNIT_CASE(t14_an_unlocked_call_gives_up_legacy),
+	KUNIT_CASE(t14_a_fault_that_invalidates_gives_up),
+	KUNIT_CASE(t14_an_unlocked_call_is_helped_at_last),
+	KUNIT_CASE(t14_an_invalidation_in_between_goes_on),
+	KUNIT_CASE(t14_an_invalidation_in_between_goes_on_legacy),
+	{ }
+};
+
+static struct kunit_suite hmm_bound_suite = {
+	.name = "hmm_bound",
+	.init = hmm_test_attach_mm,
+	.test_cases = hmm_bound_cases,
+};
+
+kunit_test_suite(hmm_bound_suite);
