@@ -2,10 +2,8 @@
 /*
  * KUnit tests of mm/hmm_dma.c: what is mapped for DMA, at which address, and
  * what the sticky bits say, on a device without an IOMMU and on one behind an
- * IOMMU that this file plays.
+ * IOMMU that the tests play.
  */
-#include <kunit/device.h>
-#include <kunit/platform_device.h>
 #include <kunit/test.h>
 #include <linux/dma-mapping.h>
 #include <linux/hmm-dma.h>
@@ -13,8 +11,9 @@
 #include <linux/iommu.h>
 #include <linux/memremap.h>
 #include <linux/pci-p2pdma.h>
-#include <linux/platform_device.h>
 #include <linux/slab.h>
+
+#include "hmm_dma_kunit.h"
 
 #define NR_ENTRIES	16
 
@@ -83,20 +82,9 @@ static unsigned long valid_entry(struct page *page)
 	return page_to_pfn(page) | HMM_PFN_VALID;
 }
 
-static struct device *direct_device(struct kunit *test)
-{
-	struct device *dev = kunit_device_register(test, "hmm-dma-direct");
-
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
-	dev->dma_mask = &dev->coherent_dma_mask;
-	KUNIT_ASSERT_EQ(test, 0, dma_set_mask_and_coherent(dev,
-							   DMA_BIT_MASK(64)));
-	return dev;
-}
-
 static void alloc_bad_size(struct kunit *test)
 {
-	struct device *dev = direct_device(test);
+	struct device *dev = hmm_dma_direct_device(test);
 	struct hmm_dma_map map;
 
 	KUNIT_EXPECT_EQ(test, -EINVAL, hmm_dma_map_alloc(dev, &map, 0, PAGE_SIZE));
@@ -105,13 +93,16 @@ static void alloc_bad_size(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINVAL, hmm_dma_map_alloc(dev, &map,
 							 SIZE_MAX / PAGE_SIZE + 1,
 							 PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			hmm_dma_map_alloc_flags(dev, &map, 1, PAGE_SIZE,
+						HMM_DMA_WHOLE_LEAVES << 1));
 	/* There is nothing to free, and no harm in it. */
 	hmm_dma_map_free(dev, &map);
 }
 
 static void alloc_too_large(struct kunit *test)
 {
-	struct device *dev = direct_device(test);
+	struct device *dev = hmm_dma_direct_device(test);
 	struct hmm_dma_map map;
 
 	KUNIT_EXPECT_EQ(test, -ENOMEM, hmm_dma_map_alloc(dev, &map,
@@ -122,7 +113,7 @@ static void alloc_too_large(struct kunit *test)
 
 static void alloc_incoherent(struct kunit *test)
 {
-	struct device *dev = direct_device(test);
+	struct device *dev = hmm_dma_direct_device(test);
 	struct hmm_dma_map map;
 
 	if (!IS_ENABLED(CONFIG_DMA_NEED_SYNC))
@@ -133,7 +124,7 @@ static void alloc_incoherent(struct kunit *test)
 
 static void alloc_limited(struct kunit *test)
 {
-	struct device *dev = direct_device(test);
+	struct device *dev = hmm_dma_direct_device(test);
 	struct hmm_dma_map map;
 
 	*dev->dma_mask = DMA_BIT_MASK(20);
@@ -142,7 +133,7 @@ static void alloc_limited(struct kunit *test)
 
 static void alloc_ignores_garbage(struct kunit *test)
 {
-	struct device *dev = direct_device(test);
+	struct device *dev = hmm_dma_direct_device(test);
 	struct hmm_dma_map map;
 	size_t i;
 
@@ -162,13 +153,18 @@ static void unmap_without_alloc(struct kunit *test)
 {
 	unsigned long pfn = HMM_PFN_VALID | HMM_PFN_DMA_MAPPED;
 	struct hmm_dma_map map = { .pfn_list = &pfn };
+	size_t first = 0, nr = 1;
 
 	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(NULL, &map, 0));
+	hmm_dma_widen(&map, &first, &nr);
+	KUNIT_EXPECT_EQ(test, 0, first);
+	KUNIT_EXPECT_EQ(test, 1, nr);
+	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_range(NULL, &map, first, nr));
 }
 
 static void direct_map_unmap(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, direct_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_direct_device(test));
 	unsigned long entry = valid_entry(t->page) | HMM_PFN_WRITE |
 			      (3UL << HMM_PFN_ORDER_SHIFT);
 
@@ -186,7 +182,7 @@ static void direct_map_unmap(struct kunit *test)
 
 static void direct_map_twice(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, direct_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_direct_device(test));
 	dma_addr_t addr;
 
 	walk_stores(t, 0, valid_entry(t->page), 0);
@@ -199,7 +195,7 @@ static void direct_map_twice(struct kunit *test)
 
 static void map_invalid(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, direct_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_direct_device(test));
 
 	KUNIT_EXPECT_EQ(test, (u64)DMA_MAPPING_ERROR, (u64)map_page(t, 0));
 	KUNIT_EXPECT_EQ(test, 0, t->map.pfn_list[0]);
@@ -215,7 +211,7 @@ static void map_invalid(struct kunit *test)
  */
 static void direct_bounced_elsewhere(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, direct_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_direct_device(test));
 	dma_addr_t addr;
 
 	walk_stores(t, 0, valid_entry(t->page), 0);
@@ -232,7 +228,7 @@ static void direct_bounced_elsewhere(struct kunit *test)
 /* The device cannot reach the page: nothing changes. */
 static void direct_map_fails(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, direct_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_direct_device(test));
 	unsigned long entry = valid_entry(t->page);
 
 	walk_stores(t, 0, entry, 0);
@@ -249,44 +245,44 @@ static void direct_map_fails(struct kunit *test)
 }
 
 /*
- * Ranges: eight pages of a leaf, a run, and two runs of one page each.
+ * Ranges: eight pages of a leaf, and two pages of their own.
  */
 
-#define RUN_ORDER	3
-#define RUN_PAGES	BIT(RUN_ORDER)
-#define RANGE_PAGES	(RUN_PAGES + 2)
+#define LEAF_ORDER	3
+#define LEAF_PAGES	BIT(LEAF_ORDER)
+#define RANGE_PAGES	(LEAF_PAGES + 2)
 
-/* Entries before the range, so that it is a part of the map. */
+/* Entries before the range, so that it is not all of the map. */
 #define RANGE_FIRST	3
 
-static void free_test_run(void *page)
+static void free_test_leaf(void *page)
 {
-	__free_pages(page, RUN_ORDER);
+	__free_pages(page, LEAF_ORDER);
 }
 
-static struct page *test_run(struct kunit *test)
+static struct page *test_leaf(struct kunit *test)
 {
-	struct page *page = alloc_pages(GFP_KERNEL, RUN_ORDER);
+	struct page *page = alloc_pages(GFP_KERNEL, LEAF_ORDER);
 
 	KUNIT_ASSERT_NOT_NULL(test, page);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_test_run,
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_test_leaf,
 							   page));
 	return page;
 }
 
-/* As a walk with HMM_RANGE_SPARSE leaves it: nothing inside of the run. */
-static struct hmm_range test_range(struct dma_test *t, struct page *run)
+/* As a walk with HMM_RANGE_SPARSE leaves it: nothing inside of the leaf. */
+static struct hmm_range test_range(struct dma_test *t, struct page *leaf)
 {
 	struct hmm_range range = {
-		.start = RUN_PAGES * PAGE_SIZE,
-		.end = (RUN_PAGES + RANGE_PAGES) * PAGE_SIZE,
+		.start = LEAF_PAGES * PAGE_SIZE,
+		.end = (LEAF_PAGES + RANGE_PAGES) * PAGE_SIZE,
 		.hmm_pfns = t->map.pfn_list + RANGE_FIRST,
 	};
 
-	range.hmm_pfns[0] = valid_entry(run) |
-			    (unsigned long)RUN_ORDER << HMM_PFN_ORDER_SHIFT;
-	range.hmm_pfns[RUN_PAGES] = valid_entry(t->page);
-	range.hmm_pfns[RUN_PAGES + 1] = valid_entry(t->page);
+	range.hmm_pfns[0] = valid_entry(leaf) |
+			    (unsigned long)LEAF_ORDER << HMM_PFN_ORDER_SHIFT;
+	range.hmm_pfns[LEAF_PAGES] = valid_entry(t->page);
+	range.hmm_pfns[LEAF_PAGES + 1] = valid_entry(t->page);
 	return range;
 }
 
@@ -311,14 +307,14 @@ static bool any_sticky(const struct dma_test *t)
 
 static void direct_range(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, direct_device(test));
-	struct page *run = test_run(test);
-	struct hmm_range range = test_range(t, run);
+	struct dma_test *t = test_map(test, hmm_dma_direct_device(test));
+	struct page *leaf = test_leaf(test);
+	struct hmm_range range = test_range(t, leaf);
 
 	KUNIT_EXPECT_EQ(test, 0, map_range(t, &range));
-	KUNIT_EXPECT_EQ(test, page_to_phys(run), map_page(t, RANGE_FIRST));
+	KUNIT_EXPECT_EQ(test, page_to_phys(leaf), map_page(t, RANGE_FIRST));
 	KUNIT_EXPECT_EQ(test, page_to_phys(t->page),
-			map_page(t, RANGE_FIRST + RUN_PAGES));
+			map_page(t, RANGE_FIRST + LEAF_PAGES));
 	KUNIT_EXPECT_TRUE(test, range.hmm_pfns[0] & HMM_PFN_DMA_MAPPED);
 	KUNIT_EXPECT_EQ(test, 0, range.hmm_pfns[1]);
 	KUNIT_EXPECT_TRUE(test, unmap_range(t));
@@ -326,11 +322,11 @@ static void direct_range(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, unmap_range(t));
 }
 
-/* Single pages of a run come and go. */
-static void direct_range_by_parts(struct kunit *test)
+/* Single pages of a leaf come and go. */
+static void direct_range_by_pages(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, direct_device(test));
-	struct hmm_range range = test_range(t, test_run(test));
+	struct dma_test *t = test_map(test, hmm_dma_direct_device(test));
+	struct hmm_range range = test_range(t, test_leaf(test));
 	const size_t idx = RANGE_FIRST + 5;
 
 	KUNIT_EXPECT_EQ(test, 0, map_range(t, &range));
@@ -346,22 +342,22 @@ static void direct_range_by_parts(struct kunit *test)
 
 static void range_with_a_hole(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, direct_device(test));
-	struct hmm_range range = test_range(t, test_run(test));
+	struct dma_test *t = test_map(test, hmm_dma_direct_device(test));
+	struct hmm_range range = test_range(t, test_leaf(test));
 
 	/* Mapped before, it stays so. */
-	map_page(t, RANGE_FIRST + RUN_PAGES);
-	range.hmm_pfns[RUN_PAGES + 1] = 0;
+	map_page(t, RANGE_FIRST + LEAF_PAGES);
+	range.hmm_pfns[LEAF_PAGES + 1] = 0;
 	KUNIT_EXPECT_EQ(test, -EFAULT, map_range(t, &range));
 	KUNIT_EXPECT_FALSE(test, range.hmm_pfns[0] & STICKY);
 	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map,
-						  RANGE_FIRST + RUN_PAGES));
+						  RANGE_FIRST + LEAF_PAGES));
 	KUNIT_EXPECT_FALSE(test, unmap_range(t));
 }
 
 static void range_of_large_entries(struct kunit *test)
 {
-	struct device *dev = direct_device(test);
+	struct device *dev = hmm_dma_direct_device(test);
 	struct hmm_dma_map map;
 	struct hmm_range range;
 
@@ -441,7 +437,7 @@ static struct page *pagemap_page(struct test_pagemap *p)
 #ifdef CONFIG_DEVICE_PRIVATE
 static void map_device_private(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, direct_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_direct_device(test));
 	struct test_pagemap *p = test_pagemap(test, MEMORY_DEVICE_PRIVATE);
 
 	walk_stores(t, 0, valid_entry(pagemap_page(p)), 0);
@@ -453,7 +449,7 @@ static void map_device_private(struct kunit *test)
 #ifdef CONFIG_PCI_P2PDMA
 static void p2p_not_supported(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, direct_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_direct_device(test));
 	struct test_pagemap *p = test_pagemap(test, MEMORY_DEVICE_PCI_P2PDMA);
 	unsigned long entry = valid_entry(pagemap_page(p));
 
@@ -467,7 +463,7 @@ static void p2p_not_supported(struct kunit *test)
 
 static void p2p_bus_addr(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, direct_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_direct_device(test));
 	struct test_pagemap *p = test_pagemap(test, MEMORY_DEVICE_PCI_P2PDMA);
 	unsigned long entry = valid_entry(pagemap_page(p));
 	u64 addr = p->pgmap.range.start + SZ_1G;
@@ -488,7 +484,7 @@ static void p2p_bus_addr(struct kunit *test)
 
 static void p2p_host_bridge(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, direct_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_direct_device(test));
 	struct test_pagemap *p = test_pagemap(test, MEMORY_DEVICE_PCI_P2PDMA);
 	unsigned long entry = valid_entry(pagemap_page(p));
 
@@ -502,25 +498,55 @@ static void p2p_host_bridge(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, entry, t->map.pfn_list[0]);
 }
 
+/* Memory, the page of the other device by its bus address, and memory again. */
+static void p2p_segments(struct kunit *test, struct dma_test *t,
+			 const struct hmm_range *range)
+{
+	const struct {
+		u64 addr;
+		size_t first;
+		size_t nr_pages;
+	} expected[] = {
+		{ hmm_pfn_to_phys(range->hmm_pfns[0]), RANGE_FIRST, LEAF_PAGES },
+		{ hmm_pfn_to_phys(range->hmm_pfns[LEAF_PAGES]) + SZ_1G,
+		  RANGE_FIRST + LEAF_PAGES, 1 },
+		{ hmm_pfn_to_phys(range->hmm_pfns[LEAF_PAGES + 1]),
+		  RANGE_FIRST + LEAF_PAGES + 1, 1 },
+	};
+	struct hmm_dma_segment segment = {};
+
+	for (int i = 0; i < ARRAY_SIZE(expected); i++) {
+		KUNIT_ASSERT_TRUE(test,
+				  hmm_dma_next_segment(t->dev, &t->map, range,
+						       &t->p2pdma, &segment));
+		KUNIT_EXPECT_EQ(test, expected[i].addr, (u64)segment.addr);
+		KUNIT_EXPECT_EQ(test, expected[i].first, segment.first);
+		KUNIT_EXPECT_EQ(test, expected[i].nr_pages, segment.nr_pages);
+	}
+	KUNIT_EXPECT_FALSE(test, hmm_dma_next_segment(t->dev, &t->map, range,
+						      &t->p2pdma, &segment));
+}
+
 /* By bus address in the middle of memory; the one is not mapped, all is noted. */
 static void p2p_range(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, direct_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_direct_device(test));
 	struct test_pagemap *p = test_pagemap(test, MEMORY_DEVICE_PCI_P2PDMA);
-	struct hmm_range range = test_range(t, test_run(test));
+	struct hmm_range range = test_range(t, test_leaf(test));
 
 	p->provider.bus_offset = SZ_1G;
 	t->p2pdma.mem = &p->provider;
 	t->p2pdma.map = PCI_P2PDMA_MAP_BUS_ADDR;
-	range.hmm_pfns[RUN_PAGES] = valid_entry(pagemap_page(p));
+	range.hmm_pfns[LEAF_PAGES] = valid_entry(pagemap_page(p));
 	KUNIT_EXPECT_EQ(test, 0, map_range(t, &range));
 	KUNIT_EXPECT_EQ(test, HMM_PFN_DMA_MAPPED, range.hmm_pfns[0] & STICKY);
 	KUNIT_EXPECT_EQ(test, HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA_BUS,
-			range.hmm_pfns[RUN_PAGES] & STICKY);
+			range.hmm_pfns[LEAF_PAGES] & STICKY);
 	KUNIT_EXPECT_EQ(test, HMM_PFN_DMA_MAPPED,
-			range.hmm_pfns[RUN_PAGES + 1] & STICKY);
+			range.hmm_pfns[LEAF_PAGES + 1] & STICKY);
 	KUNIT_EXPECT_EQ(test, p->pgmap.range.start + SZ_1G,
-			(u64)map_page(t, RANGE_FIRST + RUN_PAGES));
+			(u64)map_page(t, RANGE_FIRST + LEAF_PAGES));
+	p2p_segments(test, t, &range);
 	KUNIT_EXPECT_TRUE(test, unmap_range(t));
 	KUNIT_EXPECT_FALSE(test, any_sticky(t));
 
@@ -533,180 +559,9 @@ static void p2p_range(struct kunit *test)
 #endif
 
 #ifdef CONFIG_IOMMU_DMA
-/*
- * An IOMMU with one page table: an entry for each page of its aperture. It
- * serves the platform devices of this test and no others.
- */
-#define MOCK_PAGES	64
-
-static struct {
-	struct iommu_device iommu;
-	struct iommu_domain domain;
-	phys_addr_t pt[MOCK_PAGES];	/* 0: not mapped */
-	int prot[MOCK_PAGES];
-	int nr_maps;			/* calls of map_pages */
-	int map_error;			/* what the next ones return */
-	int nr_syncs;
-	int sync_error;
-} mock;
-
-static int mock_attach(struct iommu_domain *domain, struct device *dev,
-		       struct iommu_domain *old)
-{
-	return 0;
-}
-
-static int mock_map_pages(struct iommu_domain *domain, unsigned long iova,
-			  phys_addr_t paddr, size_t pgsize, size_t pgcount,
-			  int prot, gfp_t gfp, size_t *mapped)
-{
-	size_t i;
-
-	if (mock.map_error)
-		return mock.map_error;
-	mock.nr_maps++;
-	for (i = 0; i < pgcount; i++) {
-		if (mock.pt[PHYS_PFN(iova) + i])
-			return -EADDRINUSE;
-		mock.pt[PHYS_PFN(iova) + i] = paddr + i * PAGE_SIZE;
-		mock.prot[PHYS_PFN(iova) + i] = prot;
-		*mapped += pgsize;
-	}
-	return 0;
-}
-
-static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
-			       size_t pgsize, size_t pgcount,
-			       struct iommu_iotlb_gather *gather)
-{
-	size_t i;
-
-	for (i = 0; i < pgcount; i++) {
-		if (!mock.pt[PHYS_PFN(iova) + i])
-			break;
-		mock.pt[PHYS_PFN(iova) + i] = 0;
-	}
-	return i * pgsize;
-}
-
-static int mock_sync_map(struct iommu_domain *domain, unsigned long iova,
-			 size_t size)
-{
-	mock.nr_syncs++;
-	return mock.sync_error;
-}
-
-static phys_addr_t mock_iova_to_phys(struct iommu_domain *domain,
-				     dma_addr_t iova)
-{
-	return mock.pt[PHYS_PFN(iova)];
-}
-
-static void mock_free(struct iommu_domain *domain)
-{
-}
-
-static const struct iommu_domain_ops mock_domain_ops = {
-	.attach_dev	= mock_attach,
-	.map_pages	= mock_map_pages,
-	.unmap_pages	= mock_unmap_pages,
-	.iotlb_sync_map	= mock_sync_map,
-	.iova_to_phys	= mock_iova_to_phys,
-	.free		= mock_free,
-};
-
-static struct iommu_domain *mock_domain_alloc(struct device *dev)
-{
-	mock.domain = (struct iommu_domain){
-		.pgsize_bitmap = PAGE_SIZE,
-		.geometry = {
-			.aperture_end = MOCK_PAGES * PAGE_SIZE - 1,
-			.force_aperture = true,
-		},
-	};
-	return &mock.domain;
-}
-
-static bool mock_capable(struct device *dev, enum iommu_cap cap)
-{
-	return cap == IOMMU_CAP_CACHE_COHERENCY;
-}
-
-static struct iommu_device *mock_probe(struct device *dev)
-{
-	if (strncmp(dev_name(dev), "hmm-dma-iommu", strlen("hmm-dma-iommu")))
-		return ERR_PTR(-ENODEV);
-	return &mock.iommu;
-}
-
-static int mock_domain_type(struct device *dev)
-{
-	return IOMMU_DOMAIN_DMA;
-}
-
-static const struct iommu_ops mock_ops = {
-	.capable		= mock_capable,
-	.domain_alloc_paging	= mock_domain_alloc,
-	.probe_device		= mock_probe,
-	.device_group		= generic_device_group,
-	.def_domain_type	= mock_domain_type,
-	.default_domain_ops	= &mock_domain_ops,
-};
-
-static int mock_iommu_init(struct kunit_suite *suite)
-{
-	int ret;
-
-	ret = iommu_device_sysfs_add(&mock.iommu, NULL, NULL, "hmm-dma-test");
-	if (ret)
-		return ret;
-	ret = iommu_device_register(&mock.iommu, &mock_ops, NULL);
-	if (ret)
-		iommu_device_sysfs_remove(&mock.iommu);
-	return ret;
-}
-
-static void mock_iommu_exit(struct kunit_suite *suite)
-{
-	iommu_device_unregister(&mock.iommu);
-	iommu_device_sysfs_remove(&mock.iommu);
-}
-
-static struct device *iommu_device(struct kunit *test)
-{
-	struct platform_device *pdev;
-
-	mock.nr_maps = 0;
-	mock.map_error = 0;
-	mock.sync_error = 0;
-	pdev = kunit_platform_device_alloc(test, "hmm-dma-iommu",
-					   PLATFORM_DEVID_NONE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pdev);
-	KUNIT_ASSERT_EQ(test, 0, kunit_platform_device_add(test, pdev));
-	KUNIT_ASSERT_EQ(test, 0, dma_set_mask_and_coherent(&pdev->dev,
-							   DMA_BIT_MASK(64)));
-	KUNIT_ASSERT_PTR_EQ(test, &mock.domain,
-			    iommu_get_domain_for_dev(&pdev->dev));
-	return &pdev->dev;
-}
-
-static phys_addr_t mapped_at(dma_addr_t addr)
-{
-	return addr < MOCK_PAGES * PAGE_SIZE ? mock.pt[PHYS_PFN(addr)] : 0;
-}
-
-static int nr_mapped(void)
-{
-	int i, nr = 0;
-
-	for (i = 0; i < MOCK_PAGES; i++)
-		nr += !!mock.pt[i];
-	return nr;
-}
-
 static void iova_map_unmap(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, iommu_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_mock_device(test, PAGE_SIZE));
 	unsigned long entry = valid_entry(t->page);
 	dma_addr_t addr;
 
@@ -714,31 +569,31 @@ static void iova_map_unmap(struct kunit *test)
 	walk_stores(t, 7, entry, 0);
 	addr = map_page(t, 7);
 	KUNIT_EXPECT_EQ(test, (u64)t->map.state.addr + 7 * PAGE_SIZE, (u64)addr);
-	KUNIT_EXPECT_EQ(test, (u64)page_to_phys(t->page), (u64)mapped_at(addr));
-	KUNIT_EXPECT_EQ(test, 1, nr_mapped());
+	KUNIT_EXPECT_EQ(test, (u64)page_to_phys(t->page), (u64)hmm_dma_mock_phys(addr));
+	KUNIT_EXPECT_EQ(test, 1, hmm_dma_mock_nr_mapped());
 	KUNIT_EXPECT_EQ(test, entry | HMM_PFN_DMA_MAPPED, t->map.pfn_list[7]);
 
 	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 7));
-	KUNIT_EXPECT_EQ(test, 0, nr_mapped());
+	KUNIT_EXPECT_EQ(test, 0, hmm_dma_mock_nr_mapped());
 	KUNIT_EXPECT_EQ(test, entry, t->map.pfn_list[7]);
 	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 7));
 }
 
 static void iova_map_twice(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, iommu_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_mock_device(test, PAGE_SIZE));
 	dma_addr_t addr;
 
 	walk_stores(t, 0, valid_entry(t->page), 0);
 	addr = map_page(t, 0);
 	KUNIT_EXPECT_EQ(test, (u64)addr, (u64)map_page(t, 0));
-	KUNIT_EXPECT_EQ(test, 1, mock.nr_maps);
+	KUNIT_EXPECT_EQ(test, 1, hmm_dma_mock.nr_maps);
 }
 
 /* A walk loses the bit that was set while it ran. */
 static void iova_walk_loses_bit(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, iommu_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_mock_device(test, PAGE_SIZE));
 	unsigned long carried = 0;
 	dma_addr_t addr;
 
@@ -747,31 +602,31 @@ static void iova_walk_loses_bit(struct kunit *test)
 	walk_stores(t, 0, valid_entry(t->page), carried);
 
 	KUNIT_EXPECT_EQ(test, (u64)addr, (u64)map_page(t, 0));
-	KUNIT_EXPECT_EQ(test, 1, mock.nr_maps);
+	KUNIT_EXPECT_EQ(test, 1, hmm_dma_mock.nr_maps);
 	KUNIT_EXPECT_TRUE(test, t->map.pfn_list[0] & HMM_PFN_DMA_MAPPED);
 
 	walk_stores(t, 0, valid_entry(t->page), carried);
 	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
-	KUNIT_EXPECT_EQ(test, 0, nr_mapped());
+	KUNIT_EXPECT_EQ(test, 0, hmm_dma_mock_nr_mapped());
 }
 
 /* The same, and the walk has found no page. */
 static void iova_walk_stores_nothing(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, iommu_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_mock_device(test, PAGE_SIZE));
 
 	walk_stores(t, 0, valid_entry(t->page), 0);
 	map_page(t, 0);
 	walk_stores(t, 0, 0, HMM_PFN_DMA_MAPPED);
 	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
-	KUNIT_EXPECT_EQ(test, 0, nr_mapped());
+	KUNIT_EXPECT_EQ(test, 0, hmm_dma_mock_nr_mapped());
 	KUNIT_EXPECT_EQ(test, 0, t->map.pfn_list[0]);
 }
 
 /* A walk brings back the bit that was cleared while it ran. */
 static void iova_walk_brings_bit_back(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, iommu_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_mock_device(test, PAGE_SIZE));
 	struct page *other = test_page(test);
 	unsigned long carried;
 	dma_addr_t addr;
@@ -785,105 +640,105 @@ static void iova_walk_brings_bit_back(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
 	walk_stores(t, 0, valid_entry(other), carried);
 	addr = map_page(t, 0);
-	KUNIT_EXPECT_EQ(test, (u64)page_to_phys(other), (u64)mapped_at(addr));
+	KUNIT_EXPECT_EQ(test, (u64)page_to_phys(other), (u64)hmm_dma_mock_phys(addr));
 }
 
-/* A link for each run, and a synchronisation for all of them. */
+/* A link for each leaf, and a synchronisation for all of them. */
 static void iova_range(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, iommu_device(test));
-	struct page *run = test_run(test);
-	struct hmm_range range = test_range(t, run);
-	int maps = mock.nr_maps, syncs = mock.nr_syncs;
+	struct dma_test *t = test_map(test, hmm_dma_mock_device(test, PAGE_SIZE));
+	struct page *leaf = test_leaf(test);
+	struct hmm_range range = test_range(t, leaf);
+	int maps = hmm_dma_mock.nr_maps, syncs = hmm_dma_mock.nr_syncs;
 	dma_addr_t addr;
 
 	KUNIT_EXPECT_EQ(test, 0, map_range(t, &range));
-	KUNIT_EXPECT_EQ(test, RANGE_PAGES, nr_mapped());
-	KUNIT_EXPECT_EQ(test, 3, mock.nr_maps - maps);
-	KUNIT_EXPECT_EQ(test, 1, mock.nr_syncs - syncs);
+	KUNIT_EXPECT_EQ(test, RANGE_PAGES, hmm_dma_mock_nr_mapped());
+	KUNIT_EXPECT_EQ(test, 3, hmm_dma_mock.nr_maps - maps);
+	KUNIT_EXPECT_EQ(test, 1, hmm_dma_mock.nr_syncs - syncs);
 	addr = map_page(t, RANGE_FIRST);
-	for (int i = 0; i < RUN_PAGES; i++)
-		KUNIT_EXPECT_EQ(test, (u64)page_to_phys(run) + i * PAGE_SIZE,
-				(u64)mapped_at(addr + i * PAGE_SIZE));
+	for (int i = 0; i < LEAF_PAGES; i++)
+		KUNIT_EXPECT_EQ(test, (u64)page_to_phys(leaf) + i * PAGE_SIZE,
+				(u64)hmm_dma_mock_phys(addr + i * PAGE_SIZE));
 	KUNIT_EXPECT_TRUE(test, unmap_range(t));
-	KUNIT_EXPECT_EQ(test, 0, nr_mapped());
+	KUNIT_EXPECT_EQ(test, 0, hmm_dma_mock_nr_mapped());
 	KUNIT_EXPECT_FALSE(test, any_sticky(t));
 }
 
-static void iova_range_by_parts(struct kunit *test)
+static void iova_range_by_pages(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, iommu_device(test));
-	struct hmm_range range = test_range(t, test_run(test));
+	struct dma_test *t = test_map(test, hmm_dma_mock_device(test, PAGE_SIZE));
+	struct hmm_range range = test_range(t, test_leaf(test));
 	const size_t idx = RANGE_FIRST + 5;
 
 	map_page(t, RANGE_FIRST);
 	KUNIT_EXPECT_EQ(test, 0, map_range(t, &range));
 	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, idx));
-	KUNIT_EXPECT_EQ(test, RANGE_PAGES - 1, nr_mapped());
+	KUNIT_EXPECT_EQ(test, RANGE_PAGES - 1, hmm_dma_mock_nr_mapped());
 	KUNIT_EXPECT_EQ(test, 0, map_range(t, &range));
-	KUNIT_EXPECT_EQ(test, RANGE_PAGES, nr_mapped());
+	KUNIT_EXPECT_EQ(test, RANGE_PAGES, hmm_dma_mock_nr_mapped());
 	KUNIT_EXPECT_TRUE(test, unmap_range(t));
-	KUNIT_EXPECT_EQ(test, 0, nr_mapped());
+	KUNIT_EXPECT_EQ(test, 0, hmm_dma_mock_nr_mapped());
 }
 
 /* What the call has mapped goes again, and what was mapped before stays. */
 static void iova_range_fails(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, iommu_device(test));
-	struct hmm_range range = test_range(t, test_run(test));
+	struct dma_test *t = test_map(test, hmm_dma_mock_device(test, PAGE_SIZE));
+	struct hmm_range range = test_range(t, test_leaf(test));
 
-	map_page(t, RANGE_FIRST + RUN_PAGES);
-	range.hmm_pfns[RUN_PAGES + 1] = 0;
+	map_page(t, RANGE_FIRST + LEAF_PAGES);
+	range.hmm_pfns[LEAF_PAGES + 1] = 0;
 	KUNIT_EXPECT_EQ(test, -EFAULT, map_range(t, &range));
-	KUNIT_EXPECT_EQ(test, 1, nr_mapped());
+	KUNIT_EXPECT_EQ(test, 1, hmm_dma_mock_nr_mapped());
 	KUNIT_EXPECT_FALSE(test, range.hmm_pfns[0] & STICKY);
 
-	range.hmm_pfns[RUN_PAGES + 1] = valid_entry(t->page);
-	mock.sync_error = -EIO;
+	range.hmm_pfns[LEAF_PAGES + 1] = valid_entry(t->page);
+	hmm_dma_mock.sync_error = -EIO;
 	KUNIT_EXPECT_EQ(test, -EIO, map_range(t, &range));
-	KUNIT_EXPECT_EQ(test, 1, nr_mapped());
-	mock.sync_error = 0;
-	mock.map_error = -ENOMEM;
+	KUNIT_EXPECT_EQ(test, 1, hmm_dma_mock_nr_mapped());
+	hmm_dma_mock.sync_error = 0;
+	hmm_dma_mock.map_error = -ENOMEM;
 	KUNIT_EXPECT_EQ(test, -ENOMEM, map_range(t, &range));
-	KUNIT_EXPECT_EQ(test, 1, nr_mapped());
-	mock.map_error = 0;
+	KUNIT_EXPECT_EQ(test, 1, hmm_dma_mock_nr_mapped());
+	hmm_dma_mock.map_error = 0;
 	KUNIT_EXPECT_EQ(test, 0, map_range(t, &range));
-	KUNIT_EXPECT_EQ(test, RANGE_PAGES, nr_mapped());
+	KUNIT_EXPECT_EQ(test, RANGE_PAGES, hmm_dma_mock_nr_mapped());
 }
 
 static void iova_map_fails(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, iommu_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_mock_device(test, PAGE_SIZE));
 	unsigned long entry = valid_entry(t->page);
 
 	walk_stores(t, 0, entry, 0);
-	mock.map_error = -ENOMEM;
+	hmm_dma_mock.map_error = -ENOMEM;
 	KUNIT_EXPECT_EQ(test, (u64)DMA_MAPPING_ERROR, (u64)map_page(t, 0));
 	KUNIT_EXPECT_EQ(test, entry, t->map.pfn_list[0]);
 	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
-	mock.map_error = 0;
+	hmm_dma_mock.map_error = 0;
 	KUNIT_EXPECT_NE(test, (u64)DMA_MAPPING_ERROR, (u64)map_page(t, 0));
 }
 
 static void iova_sync_fails(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, iommu_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_mock_device(test, PAGE_SIZE));
 	unsigned long entry = valid_entry(t->page);
 
 	walk_stores(t, 0, entry, 0);
-	mock.sync_error = -EIO;
+	hmm_dma_mock.sync_error = -EIO;
 	KUNIT_EXPECT_EQ(test, (u64)DMA_MAPPING_ERROR, (u64)map_page(t, 0));
-	KUNIT_EXPECT_EQ(test, 0, nr_mapped());
+	KUNIT_EXPECT_EQ(test, 0, hmm_dma_mock_nr_mapped());
 	KUNIT_EXPECT_EQ(test, entry, t->map.pfn_list[0]);
 	KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
-	mock.sync_error = 0;
+	hmm_dma_mock.sync_error = 0;
 	KUNIT_EXPECT_NE(test, (u64)DMA_MAPPING_ERROR, (u64)map_page(t, 0));
 }
 
 #ifdef CONFIG_PCI_P2PDMA
 static void iova_p2p_host_bridge(struct kunit *test)
 {
-	struct dma_test *t = test_map(test, iommu_device(test));
+	struct dma_test *t = test_map(test, hmm_dma_mock_device(test, PAGE_SIZE));
 	struct test_pagemap *p = test_pagemap(test, MEMORY_DEVICE_PCI_P2PDMA);
 	dma_addr_t addr;
 
@@ -892,21 +747,21 @@ static void iova_p2p_host_bridge(struct kunit *test)
 	walk_stores(t, 0, valid_entry(pagemap_page(p)), 0);
 	walk_stores(t, 1, valid_entry(t->page), 0);
 	addr = map_page(t, 0);
-	KUNIT_ASSERT_EQ(test, (u64)p->pgmap.range.start, (u64)mapped_at(addr));
-	KUNIT_EXPECT_TRUE(test, mock.prot[PHYS_PFN(addr)] & IOMMU_MMIO);
+	KUNIT_ASSERT_EQ(test, (u64)p->pgmap.range.start, (u64)hmm_dma_mock_phys(addr));
+	KUNIT_EXPECT_TRUE(test, hmm_dma_mock_prot(addr) & IOMMU_MMIO);
 	addr = map_page(t, 1);
-	KUNIT_ASSERT_EQ(test, (u64)page_to_phys(t->page), (u64)mapped_at(addr));
-	KUNIT_EXPECT_FALSE(test, mock.prot[PHYS_PFN(addr)] & IOMMU_MMIO);
+	KUNIT_ASSERT_EQ(test, (u64)page_to_phys(t->page), (u64)hmm_dma_mock_phys(addr));
+	KUNIT_EXPECT_FALSE(test, hmm_dma_mock_prot(addr) & IOMMU_MMIO);
 	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 0));
 	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(t->dev, &t->map, 1));
-	KUNIT_EXPECT_EQ(test, 0, nr_mapped());
+	KUNIT_EXPECT_EQ(test, 0, hmm_dma_mock_nr_mapped());
 }
 #endif
 
 /* No IOVA for the whole range is to be had: each page gets one of its own. */
 static void iova_exhausted(struct kunit *test)
 {
-	struct device *dev = iommu_device(test);
+	struct device *dev = hmm_dma_mock_device(test, PAGE_SIZE);
 	struct dma_test *hog = test_map(test, dev);
 	struct hmm_dma_map map;
 	dma_addr_t addr;
@@ -915,18 +770,18 @@ static void iova_exhausted(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, dma_use_iova(&map.state));
 	map.pfn_list[3] = valid_entry(hog->page);
 	addr = hmm_dma_map_pfn(dev, &map, 3, &hog->p2pdma);
-	KUNIT_EXPECT_EQ(test, (u64)page_to_phys(hog->page), (u64)mapped_at(addr));
+	KUNIT_EXPECT_EQ(test, (u64)page_to_phys(hog->page), (u64)hmm_dma_mock_phys(addr));
 	KUNIT_EXPECT_EQ(test, (u64)addr, (u64)hmm_dma_map_pfn(dev, &map, 3, &hog->p2pdma));
-	KUNIT_EXPECT_EQ(test, 1, mock.nr_maps);
+	KUNIT_EXPECT_EQ(test, 1, hmm_dma_mock.nr_maps);
 	KUNIT_EXPECT_TRUE(test, hmm_dma_unmap_pfn(dev, &map, 3));
-	KUNIT_EXPECT_EQ(test, 0, nr_mapped());
+	KUNIT_EXPECT_EQ(test, 0, hmm_dma_mock_nr_mapped());
 	hmm_dma_map_free(dev, &map);
 }
 
 /* Freeing a map gives its addresses back: they suffice for ever. */
 static void iova_freed(struct kunit *test)
 {
-	struct device *dev = iommu_device(test);
+	struct device *dev = hmm_dma_mock_device(test, PAGE_SIZE);
 	struct hmm_dma_map map;
 	int i;
 
@@ -945,7 +800,7 @@ static struct kunit_case hmm_dma_iova_cases[] = {
 	KUNIT_CASE(iova_walk_stores_nothing),
 	KUNIT_CASE(iova_walk_brings_bit_back),
 	KUNIT_CASE(iova_range),
-	KUNIT_CASE(iova_range_by_parts),
+	KUNIT_CASE(iova_range_by_pages),
 	KUNIT_CASE(iova_range_fails),
 	KUNIT_CASE(iova_map_fails),
 	KUNIT_CASE(iova_sync_fails),
@@ -959,8 +814,8 @@ static struct kunit_case hmm_dma_iova_cases[] = {
 
 static struct kunit_suite hmm_dma_iova_suite = {
 	.name		= "hmm_dma_iova",
-	.suite_init	= mock_iommu_init,
-	.suite_exit	= mock_iommu_exit,
+	.suite_init	= hmm_dma_mock_init,
+	.suite_exit	= hmm_dma_mock_exit,
 	.test_cases	= hmm_dma_iova_cases,
 };
 
@@ -980,7 +835,7 @@ static struct kunit_case hmm_dma_cases[] = {
 	KUNIT_CASE(direct_bounced_elsewhere),
 	KUNIT_CASE(direct_map_fails),
 	KUNIT_CASE(direct_range),
-	KUNIT_CASE(direct_range_by_parts),
+	KUNIT_CASE(direct_range_by_pages),
 	KUNIT_CASE(range_with_a_hole),
 	KUNIT_CASE(range_of_large_entries),
 #ifdef CONFIG_DEVICE_PRIVATE
