@@ -17,6 +17,7 @@
 #include <linux/highmem.h>
 #include <linux/huge_mm.h>
 #include <linux/kthread.h>
+#include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/pgtable.h>
@@ -340,36 +341,55 @@ static void expect_gup(struct kunit *test, const struct entry *entry,
 
 /* Special entries, at each level */
 
+/* The orders are no constants on powerpc. */
+enum depth {
+	AT_PTE,
+	AT_PMD,
+	AT_PUD,
+};
+
 static const struct level {
 	const char *name;
-	unsigned int order;
+	enum depth depth;
 } levels[] = {
-	{ "pte", 0 },
-	{ "pmd", PMD_ORDER },
-	{ "pud", PUD_ORDER },
+	{ "pte", AT_PTE },
+	{ "pmd", AT_PMD },
+	{ "pud", AT_PUD },
 };
 
 KUNIT_ARRAY_PARAM_DESC(level, levels, name);
 
 /* There is no anonymous memory in PUDs. */
 static const struct level anon_levels[] = {
-	{ "pte", 0 },
-	{ "pmd", PMD_ORDER },
+	{ "pte", AT_PTE },
+	{ "pmd", AT_PMD },
 };
 
 KUNIT_ARRAY_PARAM_DESC(anon_level, anon_levels, name);
+
+static unsigned int depth_order(enum depth depth)
+{
+	switch (depth) {
+	case AT_PMD:
+		return PMD_ORDER;
+	case AT_PUD:
+		return PUD_ORDER;
+	default:
+		return 0;
+	}
+}
 
 static unsigned int level_order(struct kunit *test)
 {
 	const struct level *level = test->param_value;
 
-	if (level->order == PMD_ORDER &&
+	if (level->depth == AT_PMD &&
 	    !IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP))
 		kunit_skip(test, "no special PMDs here");
-	if (level->order == PUD_ORDER &&
+	if (level->depth == AT_PUD &&
 	    !IS_ENABLED(CONFIG_ARCH_SUPPORTS_PUD_PFNMAP))
 		kunit_skip(test, "no special PUDs here");
-	return level->order;
+	return depth_order(level->depth);
 }
 
 /*
@@ -586,21 +606,31 @@ static union leaf find_leaf(unsigned int order)
 	return leaf;
 }
 
+/*
+ * By way of no entry: what is live may only be changed in ways that do not race
+ * with the hardware, and arm64 warns of others.
+ */
 static void make_old_and_clean(union leaf leaf, unsigned int order)
 {
 	struct mm_struct *mm = current->mm;
 
 #ifdef CONFIG_ARCH_SUPPORTS_PUD_PFNMAP
-	if (order == PUD_ORDER)
-		set_pud_at(mm, MAP_ADDR, leaf.pud,
-			   pud_mkclean(pud_mkold(*leaf.pud)));
+	if (order == PUD_ORDER) {
+		pud_t pud = pudp_huge_get_and_clear(mm, MAP_ADDR, leaf.pud);
+
+		set_pud_at(mm, MAP_ADDR, leaf.pud, pud_mkclean(pud_mkold(pud)));
+	}
 #endif
-	if (order == PMD_ORDER)
-		set_pmd_at(mm, MAP_ADDR, leaf.pmd,
-			   pmd_mkclean(pmd_mkold(*leaf.pmd)));
-	if (!order)
-		set_pte_at(mm, MAP_ADDR, leaf.pte,
-			   pte_mkclean(pte_mkold(ptep_get(leaf.pte))));
+	if (order == PMD_ORDER) {
+		pmd_t pmd = pmdp_huge_get_and_clear(mm, MAP_ADDR, leaf.pmd);
+
+		set_pmd_at(mm, MAP_ADDR, leaf.pmd, pmd_mkclean(pmd_mkold(pmd)));
+	}
+	if (!order) {
+		pte_t pte = ptep_get_and_clear(mm, MAP_ADDR, leaf.pte);
+
+		set_pte_at(mm, MAP_ADDR, leaf.pte, pte_mkclean(pte_mkold(pte)));
+	}
 }
 
 static void expect_leaf(struct kunit *test, union leaf leaf,
@@ -1184,20 +1214,21 @@ static int end_migration(void *data)
 static struct folio *anon_folio(struct kunit *test)
 {
 	const struct level *level = test->param_value;
-	const unsigned long size = PAGE_SIZE << level->order;
+	const unsigned int order = depth_order(level->depth);
+	const unsigned long size = PAGE_SIZE << order;
 	struct folio *folio;
 	struct page *page;
 	int locked;
 
 	mmap_anon(test, size);
-	if (level->order)
+	if (order)
 		KUNIT_ASSERT_EQ(test, 0, do_madvise(current->mm, MAP_ADDR, size,
 						    MADV_HUGEPAGE));
 	KUNIT_ASSERT_EQ(test, 1, gup(test, &entries[GET_UNLOCKED], MAP_ADDR, 1,
 				     FOLL_WRITE, &page, &locked));
 	folio = page_folio(page);
 	memset_page(page, 0, PATTERN, PAGE_SIZE);
-	if (folio_order(folio) != level->order) {
+	if (folio_order(folio) != order) {
 		put_page(page);
 		kunit_skip(test, "no huge page");
 	}
