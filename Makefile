@@ -14,7 +14,7 @@ override $1 := $$(value $1)
 export $1
 endif
 endef
-$(foreach v,KERNEL TREE CMD FILES ICOUNT SMP MEM APPEND TIMEOUT EXPECT LOG DURATION BREAK FROM CASES WITHOUT,$(eval $(call pass,$v)))
+$(foreach v,KERNEL ARCH TREE CMD FILES ICOUNT SMP MEM APPEND TIMEOUT EXPECT LOG DURATION BREAK FROM CASES WITHOUT,$(eval $(call pass,$v)))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -37,7 +37,7 @@ tree: base			## out/patched: the base with the series; out/tests: with our tests
 	@scripts/tree.sh tests
 
 .PHONY: kernel
-kernel: tree			## build out/build/KERNEL (release, debug, stock, stock-tests); WITHOUT=0710 without that patch
+kernel: tree			## build out/build/KERNEL (release, debug, stock, stock-tests; of ARCH=arm64 release, stock, 4k, 64k); WITHOUT=0710 without that patch
 	@scripts/kernel.sh $(KERNEL)
 
 .PHONY: boot
@@ -56,7 +56,7 @@ demo:				## mirror a live process for DURATION=30 s and compare each byte; BREAK
 	@scripts/demo.sh
 
 .PHONY: bench
-bench: tree			## count instructions on stock and on release, hold them to configs/bounds; CASES= runs some
+bench: tree			## count instructions on stock and on release, hold them to configs/bounds; CASES= runs some; ARCH=arm64 on that
 	@$(MAKE) --no-print-directory kernel KERNEL=stock
 	@$(MAKE) --no-print-directory kernel KERNEL=release
 	@scripts/bench.sh
@@ -74,6 +74,11 @@ apply:				## put the series onto a kernel tree of your own: TREE=dir
 drivers: tree			## compile every user of HMM in the tree against the series
 	@scripts/drivers.sh
 
+.PHONY: arches
+arches: tree			## compile the series for other architectures: arm64, riscv64, powerpc64le, s390x, sparc64 ...
+	@scripts/deps.sh arm arm64 powerpc riscv s390 sparc
+	@scripts/arches.sh
+
 .PHONY: configs
 configs: tree			## compile the series with features off: HMM, THP, hugetlb, swap, 64 bits ...
 	@scripts/configs.sh
@@ -81,14 +86,14 @@ configs: tree			## compile the series with features off: HMM, THP, hugetlb, swap
 # TREE, CMD and the like are for other targets: a test chooses its own.
 .PHONY: test
 test: tree			## run all tests; SUITES='kunit ...' runs some of them
-	@env -u CMD -u FILES -u APPEND -u EXPECT -u LOG -u MEM -u SMP -u TIMEOUT -u ICOUNT scripts/test.sh $(SUITES)
+	@env -u ARCH -u CMD -u FILES -u APPEND -u EXPECT -u LOG -u MEM -u SMP -u TIMEOUT -u ICOUNT scripts/test.sh $(SUITES)
 
 .PHONY: lint
-lint: tree			## checkpatch, kernel-doc, MAINTAINERS and shellcheck on all that is ours
+lint: tree			## checkpatch, kernel-doc, Sphinx, MAINTAINERS and shellcheck on all that is ours
 	@scripts/lint.sh
 
 .PHONY: bisect
-bisect: base			## build and boot release after each patch of the series; FROM=N starts there
+bisect: base			## build and boot release after each patch of the series, compile it for arm64; FROM=N starts there
 	@scripts/bisect-series.sh
 
 .PHONY: test-baseline

@@ -2,32 +2,35 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Builds and boots the kernel release after each patch of the series, so that a bisection of it never lands on a kernel
-# that does not come up.  FROM=N starts with the Nth patch.
+# that does not come up, and compiles for arm64 what the series touches.  FROM=N starts with the Nth patch.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/ktap.sh"
 
 work=$(scratch)
 trap 'rm -rf "$work"' EXIT
 
-# The lines of configs/series.config whose symbols are in the Kconfig files by now.
+# known_config FILE...: the lines of these fragments whose symbols are in the Kconfig files by now
 known_config()
 {
 	local line
 
-	grep '^CONFIG_' "$root/configs/series.config" | while read -r line; do
+	grep -h '^CONFIG_' "$@" | while read -r line; do
 		line=${line#CONFIG_}
-		! grep -qx "config ${line%%=*}" "$out"/bisect/{mm,lib}/Kconfig* || echo "CONFIG_$line"
-	done > "$out/bisect.config"
+		! grep -Eqx "(menu)?config ${line%%=*}" "$out"/bisect/{mm,lib,samples}/Kconfig* || echo "CONFIG_$line"
+	done
 }
 
 build_and_boot()
 {
 	"$root/scripts/tree.sh" bisect "$1" || return
-	known_config
+	known_config "$root/configs/series.config" > "$out/bisect.config"
+	known_config "$root"/configs/{series,kunit,tests}.config > "$out/bisect-arm64.config"
 	"$root/scripts/kernel.sh" bisect || return
+	"$root/scripts/arches.sh" bisect || return
 	KERNEL=bisect CMD=true LOG="bisect-$1" TIMEOUT=120 "$root/scripts/boot.sh"
 }
 
+"$root/scripts/deps.sh" arm64
 "$root/scripts/manifest.sh" lines > "$work/lines"
 total=$(wc -l < "$work/lines")
 n=0

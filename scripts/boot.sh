@@ -9,6 +9,7 @@
 #	APPEND	words for the kernel's command line	TIMEOUT	  seconds until it is a hang (600)
 #	EXPECT	a report that CMD provokes (splats.awk)	LOG	  name of the logs in out/log
 #	IOMMU=1	two devices that do DMA (QEMU's edu): one behind an IOMMU, one not
+#	ARCH	arm64: the kernel arm64-KERNEL, in an emulated machine; FILES are to be static
 #
 # The command's output and status have a virtio port each, so neither can be
 # taken for the other, nor for the kernel's log.  A report of trouble in that
@@ -16,8 +17,9 @@
 # 124 for a guest that hung, or 125 for one that died or reported trouble.
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/arch.sh"
 
-KERNEL=${KERNEL:-release}
+KERNEL=$(kernel_name "${KERNEL:-release}")
 LOG=${LOG:-boot-$KERNEL}
 SMP=${SMP:-2}
 MEM=${MEM:-2G}
@@ -26,7 +28,12 @@ EXPECT=${EXPECT:-}
 IOMMU=${IOMMU:-0}
 TIMEOUT=${TIMEOUT:-600}
 
-image=$out/build/$KERNEL/arch/x86/boot/bzImage
+arch=$(arch_of "$KERNEL")
+case $arch in
+arm64)	qemu=qemu-system-aarch64 image=Image tty=ttyAMA0 ;;
+*)	qemu=qemu-system-x86_64 image=bzImage tty=ttyS0 ;;
+esac
+image=$out/build/$KERNEL/arch/$arch/boot/$image
 console=$out/log/$LOG.console
 output=$out/log/$LOG.output
 
@@ -35,22 +42,18 @@ work=$(scratch)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$out/log"
 
-# Fill the array machine with what does not depend on how we talk to the guest.
-configure_machine()
+# The machine itself; -cpu max of arm64 has LPA2, and a signature of pointers that takes long to emulate.
+configure_x86()
 {
-	local accel=tcg cpu=max half
+	local accel=tcg cpu=max
 
-	if [ "$ICOUNT" != 0 ]; then
-		SMP=1
-		machine+=(-icount shift=0)
-	else
-		accel=$("$root/scripts/accel.sh" "$image")
-	fi
+	[ "$ICOUNT" != 0 ] || accel=$("$root/scripts/accel.sh" "$image")
 	[ "$accel" = tcg ] || cpu=host
 	# identify_cpu() forgets for a moment that there are five levels of page
 	# tables, and KASAN's idea of its shadow with it: an interrupt just then
 	# is a wild access to it.
 	! grep -qx CONFIG_KASAN=y "$out/build/$KERNEL/.config" || cpu+=,la57=off
+	machine+=(-machine q35 -accel "$accel" -cpu "$cpu")
 	if [ "$IOMMU" != 0 ]; then
 		machine+=(-device intel-iommu -device "edu,bus=pcie.0,dma_mask=0xffffffffffffffff"
 			-device "pxb-pcie,id=bypass,bus_nr=64,bypass_iommu=on"
@@ -58,9 +61,31 @@ configure_machine()
 			-device "edu,bus=direct,dma_mask=0xffffffffffffffff")
 		APPEND="intel_iommu=on ${APPEND:-}"
 	fi
+}
+
+configure_arm64()
+{
+	[ "$IOMMU" = 0 ] || die "IOMMU=1 is for x86"
+	machine+=(-machine "virt,gic-version=3" -accel tcg -cpu "max,pauth-impdef=on")
+}
+
+# Fill the array machine with what does not depend on how we talk to the guest.
+configure_machine()
+{
+	local half
+
+	if [ "$ICOUNT" != 0 ]; then
+		SMP=1
+		machine+=(-icount shift=0)
+	fi
+	if [ "$arch" = arm64 ]; then
+		configure_arm64
+	else
+		configure_x86
+	fi
 	half=$(($(numfmt --from=iec "$MEM") / 2 >> 20))M
 	truncate -s 1G "$work/disk"
-	machine+=(-machine q35 -accel "$accel" -cpu "$cpu" -m "$MEM" -smp "$SMP,sockets=$SMP"
+	machine+=(-m "$MEM" -smp "$SMP,sockets=$SMP"
 		-nodefaults -no-user-config -no-reboot -display none
 		-object "memory-backend-ram,id=m0,size=$half"
 		-object "memory-backend-ram,id=m1,size=$half"
@@ -69,30 +94,30 @@ configure_machine()
 		-drive "file=$work/disk,format=raw,if=none,id=disk,cache=unsafe"
 		-device "virtio-blk-pci,drive=disk,bus=pcie.0"
 		-kernel "$image" -initrd "$work/initramfs"
-		-append "console=ttyS0 panic=-1 printk.devkmsg=on ${APPEND:-}")
+		-append "console=$tty panic=-1 printk.devkmsg=on ${APPEND:-}")
 }
 
 run_shell()
 {
 	say "A shell in $KERNEL; exit ends it, and Ctrl-A X kills the machine."
-	qemu-system-x86_64 "${machine[@]}" -serial mon:stdio
+	"$qemu" "${machine[@]}" -serial mon:stdio
 }
 
 # Run the command, its output going to ours; leave its status in $status.
 run_command()
 {
-	local qemu killed=0
+	local pid killed=0
 
 	: >"$output"
-	timeout -k 5 "$TIMEOUT" qemu-system-x86_64 "${machine[@]}" \
+	timeout -k 5 "$TIMEOUT" "$qemu" "${machine[@]}" \
 		-serial "file:$console" -device virtio-serial-pci,bus=pcie.0 \
 		-chardev "file,id=output,path=$output" \
 		-device virtserialport,chardev=output,name=output \
 		-chardev "file,id=status,path=$work/status" \
 		-device virtserialport,chardev=status,name=status </dev/null &
-	qemu=$!
-	tail -n +1 -s 0.2 -f --pid="$qemu" "$output"
-	wait "$qemu" || killed=$?
+	pid=$!
+	tail -n +1 -s 0.2 -f --pid="$pid" "$output"
+	wait "$pid" || killed=$?
 	if [[ "$(cat "$work/status" 2>/dev/null)" =~ ^exit\ ([0-9]+)$ ]]; then
 		status=${BASH_REMATCH[1]}
 	elif [ "$killed" = 124 ] || [ "$killed" = 137 ]; then
@@ -116,7 +141,7 @@ check_log()
 
 machine=()
 # shellcheck disable=SC2086 # FILES is a list of words
-"$root/scripts/initramfs.sh" "$work/initramfs" "${CMD:-}" ${FILES:-}
+arch=$arch "$root/scripts/initramfs.sh" "$work/initramfs" "${CMD:-}" ${FILES:-}
 configure_machine
 if [ -z "${CMD:-}" ]; then
 	run_shell

@@ -23,43 +23,16 @@ sources()
 		grep -rlE --include='*.c' '#include <linux/(mmu_notifier|hmm|hmm-dma)\.h>' mm lib kernel fs)
 }
 
-# The objects that kbuild would compile in DIR in this configuration: those of obj-y, or what they are linked from.
-objects_of()
-{
-	# shellcheck disable=SC2016 # make expands that
-	printf '%s\n' "include $build/include/config/auto.conf" "src := $1" "obj := $1" \
-		"srctree := $out/$tree" "objtree := $build" "include $out/$tree/$1/Makefile" \
-		'.PHONY: print-objects' \
-		'parts = $(or $(strip $($(1:.o=-y)) $($(1:.o=-objs))),$1)' \
-		'objects := $(foreach o,$(obj-y) $(obj-m),$(call parts,$o))' \
-		'print-objects: ; @printf "%s\n" $(addprefix $(src)/,$(objects))' |
-		make -s -f - print-objects
-}
-
-# The objects of $work/sources that this configuration has.
-select_objects()
-{
-	local dir
-
-	sed 's|\(.*\)/.*|\1|' "$work/sources" | sort -u | while read -r dir; do
-		[ -e "$out/$tree/$dir/Makefile" ] || continue
-		objects_of "$dir"
-	done | sort -u > "$work/enabled"
-	sed 's|\.c$|.o|' "$work/sources" | sort -u | comm -12 - "$work/enabled"
-}
-
 check_config()
 {
 	local name=$1 objects own others
 
 	build=$out/build/configs/$name
-	fragments="objects off/$name"
-	kbuild_args=(ARCH=x86)
+	fragments="objects arch/x86 series kunit off/$name"
 	say "# configs: $name off"
 	configure
-	kbuild -s -j"$(nproc)" prepare > "$work/prepare" 2>&1 ||
-		{ tail -n 30 "$work/prepare" >&2; die "the kernel without $name cannot be prepared"; }
-	objects=$(select_objects)
+	prepare "the kernel without $name"
+	objects=$(select_objects < "$work/sources")
 	own=$(sed 's|\.c$|.o|' "$work/overlay" | sort | comm -12 - <(echo "$objects"))
 	others=$(comm -23 <(echo "$objects") <(echo "$own"))
 	# shellcheck disable=SC2086 # lists of words

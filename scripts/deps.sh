@@ -1,15 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Install the packages that the workbench needs.  Root gets them installed;
-# any other user is told the command.  Silent when nothing is missing.
+# Install the packages that the workbench needs: deps.sh [ARCH]...  Root gets
+# them installed; any other user is told the command.  Silent when nothing is
+# missing.  For each ARCH, as kbuild calls it, what compiles for it comes too:
+# that is much, and only some suites of make test ask for it.
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/arch.sh"
 
 packages="
 	bc bison build-essential busybox-static ccache cpio debian-archive-keyring
 	flex git gnuplot-nox kmod libcap-dev libelf-dev libnuma-dev libssl-dev
-	liburing-dev python3 qemu-system-x86 rsync shellcheck sparse xz-utils"
+	liburing-dev python3 python3-sphinx qemu-system-x86 rsync shellcheck sparse xz-utils
+	$(arch_packages "$@")"
 
 missing()
 {

@@ -23,6 +23,7 @@ objects="
 	drivers/infiniband/core/umem_odp.o
 	drivers/infiniband/hw/mlx5/odp.o
 	drivers/infiniband/sw/rxe/rxe_odp.o
+	samples/hmm/hmm_sample.o
 
 	drivers/gpu/drm/amd/amdgpu/amdgpu_amdkfd_gpuvm.o
 	drivers/gpu/drm/drm_pagemap.o
@@ -69,8 +70,7 @@ check_list
 say "# drivers: configuring an allmodconfig"
 configure
 say "# drivers: preparing it"
-kbuild -s -j"$(nproc)" prepare > "$work/prepare" 2>&1 ||
-	{ tail -n 30 "$work/prepare" >&2; die "the kernel for the drivers cannot be prepared"; }
+prepare "the kernel for the drivers"
 # shellcheck disable=SC2086 # a list of words
 check_objects drivers "" $objects
 ktap_end

@@ -5,6 +5,7 @@
 # mirror that apt is configured for, or a copy of the user's TREE.
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/apt.sh"
 
 package=linux-source-7.3
 version=7.3.4-1~bpo13+1
@@ -13,53 +14,6 @@ sha256=703e369ddd4cce971452f5a593ee55df3a5c10c83caf0fa0df039633ed181ee3
 
 base=$out/base
 stamp=$out/base.origin		# says what out/base holds; written last
-
-# The machine's own mirror, as its apt would use it for the suite it runs.
-mirror()
-{
-	local codename uris
-
-	# shellcheck disable=SC1091
-	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-	uris=$(apt-get update --print-uris 2>/dev/null | cut -d "'" -f 2)
-	sed -n "s|/dists/${codename:-none}/InRelease\$||p" <<<"$uris" | grep . ||
-		sed -n 's|/dists/[^/]*/InRelease$||p' <<<"$uris"
-}
-
-keyring()
-{
-	local file
-
-	for file in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do
-		[ ! -e "$file" ] || { echo "$file"; return; }
-	done
-	die "no keyring of the Debian archive: install debian-archive-keyring"
-}
-
-# apt with a configuration of its own under $work: one source, verified.
-private_apt()
-{
-	local tool=$1
-
-	shift
-	timeout 600 "$tool" -q -o Dir::Etc::SourceList="$work/list" \
-		-o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$work/lists" \
-		-o Dir::Cache="$work/cache" -o APT::Sandbox::User="$(id -un)" \
-		-o Acquire::Retries=3 -o Acquire::Languages=none \
-		-o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false "$@"
-}
-
-configure_apt()
-{
-	local uri
-
-	uri=$(mirror | head -n 1)
-	[ -n "$uri" ] || die "apt of this machine knows no Debian mirror; set one up, or give a tree with TREE="
-	mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
-	echo "deb [signed-by=$(keyring)] $uri $suite main" >"$work/list"
-	private_apt apt-get update >"$work/log" 2>&1 ||
-		{ cat "$work/log" >&2; die "apt cannot read $suite of this machine's mirror"; }
-}
 
 # Print the version to take: the pinned one, else the newest there is.
 choose_version()
@@ -82,7 +36,7 @@ fetch_package()
 	local chosen deb
 
 	say "Fetching $package $version"
-	configure_apt
+	configure_apt "$suite"
 	chosen=$(choose_version)
 	(cd "$work" && private_apt apt-get download "$package=$chosen" >>"$work/log" 2>&1) ||
 		{ cat "$work/log" >&2; die "the download of $package $chosen failed"; }

@@ -3,6 +3,8 @@
 #
 # Write an initramfs: initramfs.sh OUTPUT CMD FILE...  It holds busybox, our
 # init, the command, and each FILE in /bin with the libraries that it needs.
+# For a guest of architecture $arch: a FILE for another one than this machine's
+# is to be static.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -23,7 +25,7 @@ add_libraries()
 }
 
 mkdir -p "$dir"/{bin,sbin,dev,proc,sys,tmp,root,etc}
-cp /bin/busybox "$dir/bin/busybox"
+cp "$("$root/scripts/busybox.sh" "${arch:-x86}")" "$dir/bin/busybox"
 busybox --list | while read -r applet; do
 	[ "$applet" = busybox ] || ln -s busybox "$dir/bin/$applet"
 done

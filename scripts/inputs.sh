@@ -6,7 +6,9 @@
 # nothing: it is always run.
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/arch.sh"
 export LC_ALL=C
+arches=()	# that it compiles for, beside this machine's
 
 case ${1:?which suite} in
 # The workbench itself, on whatever kernel
@@ -17,6 +19,12 @@ drivers)	paths=(Kconfig include patches series) ;;
 mm-debug)	paths=(Kconfig include patches series mm/hmm_range.c mm/hmm_internal.h) ;;
 # One file of the series is on trial.
 dma)		paths=(Kconfig include patches series mm/hmm_dma.c mm/hmm_array.h mm/tests/hmm_dma_edu_kunit.c) ;;
+# The kernel's side of the series, but no programs
+arches)		paths=(Kconfig include lib mm patches samples series)
+		for config in "$root"/configs/arch/*.config; do
+			arches+=("$(arch_of "$(basename "$config" .config)")")
+		done ;;
+arm64-*)	paths=(Kconfig include lib mm patches samples series) arches=(arm64) ;;
 *)		exit 0 ;;
 esac
 
@@ -24,6 +32,10 @@ cd "$root"
 {
 	gcc --version
 	qemu-system-x86_64 --version
+	# Of packages that are not there yet it says so.
+	for arch in "${arches[@]}"; do
+		arch_packages "$arch" | xargs -r dpkg-query -W 2>&1 || :
+	done
 	cat "$out/base.origin"
 	echo "${WITHOUT:-}"
 	find Makefile configs scripts "${paths[@]}" -type f ! -name '*.pyc' | sort | xargs sha256sum

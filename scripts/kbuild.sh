@@ -7,18 +7,44 @@
 #	fragments	names of configs/NAME.config, or files; of two lines about one symbol the last one holds
 #	config		what the fragments are put on: allnoconfig (default) or allmodconfig
 #	kbuild_args	(array) further arguments of every call of make
+#	arch		what kbuild calls the architecture (default x86)
 
 config=allnoconfig
 kbuild_args=()
+arch=x86
+
+. "$(dirname "$0")/arch.sh"
 
 kbuild()
 {
-	local cc=gcc
+	local cross cc
 
-	! command -v ccache >/dev/null || cc="ccache gcc"
-	make -C "$out/$tree" O="$build" CC="$cc" KBUILD_BUILD_USER=hmm \
+	cross=$(cross_of "$arch")
+	cc=${cross}gcc
+	command -v "$cc" >/dev/null || die "there is no $cc: run scripts/deps.sh $arch"
+	! command -v ccache >/dev/null || cc="ccache $cc"
+	make -C "$out/$tree" O="$build" ARCH="$arch" CROSS_COMPILE="$cross" CC="$cc" KBUILD_BUILD_USER=hmm \
 		KBUILD_BUILD_HOST=workbench KBUILD_BUILD_TIMESTAMP="Thu Jan 1 1970" \
 		KBUILD_BUILD_VERSION=1 "${kbuild_args[@]}" "$@"
+}
+
+# choose_kernel KIND: set what configure and kbuild want to know of a kernel that is booted
+choose_kernel()
+{
+	build=$out/build/$1
+	arch=$(arch_of "$1")
+	case $1 in
+	release)	tree=patched fragments="base series" ;;
+	debug)		tree=patched fragments="base debug series kunit tests" ;;
+	stock)		tree=base fragments="base" ;;
+	stock-tests)	tree=tests fragments="base debug tests" ;;
+	bisect)		tree=bisect fragments="base $out/bisect.config" ;;
+	arm64-release)	tree=patched fragments="objects arch/arm64-4k arm64 series" ;;
+	arm64-stock)	tree=base fragments="objects arch/arm64-4k arm64" ;;
+	arm64-4k | arm64-64k)
+			tree=patched fragments="objects arch/$1 arm64 arm64-debug series kunit tests" ;;
+	*)		die "no kernel '$1': there are release, debug, stock and stock-tests" ;;
+	esac
 }
 
 # Print each line of the fragments that the final configuration lacks.
@@ -45,10 +71,10 @@ dropped()
 		}' "$@" | sort
 }
 
-# All that the configuration follows from, as far as it changes: our entries go into Kconfig files of mm/ and lib/.
+# All that the configuration follows from, as far as it changes: our entries go into Kconfig files of these directories.
 config_inputs()
 {
-	cat "$@" "$out/base.origin" "$out/$tree"/{mm,lib}/Kconfig*
+	cat "$@" "$out/base.origin" "$out/$tree"/{mm,lib,samples}/Kconfig*
 }
 
 # Write .config from the fragments; an unchanged configuration keeps its mtime.

@@ -3,23 +3,21 @@
 #
 # Build one kernel and its modules: kernel.sh release|debug|stock|stock-tests,
 # or bisect for bisect-series.sh: release with the first patches of the series.
+# For arm64: kernel.sh arm64-release|arm64-stock, with pages of 4 KiB, and
+# arm64-4k|arm64-64k, which run KUnit; ARCH=arm64 kernel.sh release is the same
+# as the first of them.
 # The result lies in out/build/KIND, ready for "make -C out/build/KIND M=dir".
 
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/kbuild.sh"
 
-kind=${1:?which kernel}
-build=$out/build/$kind
-
-# tree and config fragments of each kind
-case $kind in
-release)	tree=patched fragments="base series" ;;
-debug)		tree=patched fragments="base debug series kunit tests" ;;
-stock)		tree=base fragments="base" ;;
-stock-tests)	tree=tests fragments="base debug tests" ;;
-bisect)		tree=bisect fragments="base $out/bisect.config" ;;
-*)		die "no kernel '$kind': there are release, debug, stock and stock-tests" ;;
-esac
+kind=$(kernel_name "${1:?which kernel}")
+choose_kernel "$kind"
+image=bzImage
+if [ "$arch" != x86 ]; then
+	image=Image
+	"$root/scripts/deps.sh" "$arch"
+fi
 
 # Count the objects that kbuild names: a line now and then, all of it in a log.
 # A whole kernel has about 1800 of them.
@@ -42,7 +40,7 @@ progress()
 configure
 mkdir -p "$out/log"
 log=$out/log/build-$kind.log
-if ! kbuild -j"$(nproc)" bzImage modules 2>&1 | progress "$log"; then
+if ! kbuild -j"$(nproc)" "$image" modules 2>&1 | progress "$log"; then
 	grep -A 12 -E 'error:|warning:|Error [0-9]|ERROR:|undefined' "$log" | head -n 60 >&2
 	die "the build of $kind failed; all its output is in $log"
 fi

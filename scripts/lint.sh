@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# That the series goes through git am, and the kernel's own checks of style on what it brings: checkpatch on each mail, kernel-doc on our files and on
-# what the series changes, MAINTAINERS for each file; and shellcheck on all scripts.
+# That the series goes through git am, and the kernel's own checks of style on what it brings: checkpatch on each mail,
+# kernel-doc on our files and on what the series changes, Sphinx on our documents, MAINTAINERS for each file. All scripts
+# go through shellcheck.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/ktap.sh"
 export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
@@ -60,6 +61,15 @@ check_changed_doc()
 	[ ! -s "$work/new" ]
 }
 
+# One document as the kernel's own htmldocs reads it: the code that it quotes and the kernel-doc that it takes in have to
+# be there.  A configuration of its own, because the kernel's reads all documents there are.
+check_document()
+{
+	PYTHONPATH=$patched/Documentation/sphinx srctree=$patched sphinx-build -q -E -W --keep-going -C -b dummy \
+		-D extensions=kerneldoc -D kerneldoc_srctree="$patched" -D highlight_language=none \
+		-D include_patterns="$1.rst" -D root_doc="$1" "$patched/Documentation" "$work/sphinx"
+}
+
 check_maintained()
 {
 	(cd "$patched" && ./scripts/get_maintainer.pl --sections --no-git --no-git-fallback -f "$1") > "$work/sections"
@@ -93,6 +103,11 @@ while read -r file; do
 		check "kernel-doc $file" check_changed_doc "$file"
 	fi
 done < <(grep '\.[ch]$' "$work/touched")
+say "# lint: documents"
+while read -r file; do
+	file=${file#Documentation/}
+	check "sphinx $file" check_document "${file%.rst}"
+done < <(grep '^Documentation/.*\.rst$' "$work/overlay")
 say "# lint: MAINTAINERS"
 while read -r file; do
 	check "maintained $file" check_maintained "$file"

@@ -2,7 +2,40 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Compiles single objects of a configured kernel, each of them a test.  Sourced, not run, after kbuild.sh and ktap.sh.
-# $work is a scratch directory; the output of make goes to out/log/NAME.log.
+# $work is a scratch directory; the output of make goes to out/log/NAME.log.  LC_ALL=C, for what is sorted.
+
+# prepare WHAT: what kbuild makes before it compiles the first object
+prepare()
+{
+	kbuild -s -j"$(nproc)" prepare > "$work/prepare" 2>&1 ||
+		{ tail -n 30 "$work/prepare" >&2; die "$1 cannot be prepared"; }
+}
+
+# The objects that kbuild would compile in DIR in this configuration: those of obj-y, or what they are linked from.
+objects_of()
+{
+	# shellcheck disable=SC2016 # make expands that
+	printf '%s\n' "include $build/include/config/auto.conf" "src := $1" "obj := $1" \
+		"srctree := $out/$tree" "objtree := $build" "include $out/$tree/$1/Makefile" \
+		'.PHONY: print-objects' \
+		'parts = $(or $(strip $($(1:.o=-y)) $($(1:.o=-objs))),$1)' \
+		'objects := $(foreach o,$(obj-y) $(obj-m),$(call parts,$o))' \
+		'print-objects: ; @printf "%s\n" $(addprefix $(src)/,$(objects))' |
+		make -s -f - print-objects
+}
+
+# select_objects < SOURCES: the objects of these files that this configuration has
+select_objects()
+{
+	local dir
+
+	sort -u > "$work/selected"
+	sed 's|\(.*\)/.*|\1|' "$work/selected" | sort -u | while read -r dir; do
+		[ -e "$out/$tree/$dir/Makefile" ] || continue
+		objects_of "$dir"
+	done | sort -u > "$work/enabled"
+	sed 's|\.c$|.o|' "$work/selected" | sort -u | comm -12 - "$work/enabled"
+}
 
 # Show which object is compiled, and keep all that make says.
 objects_progress()

@@ -11,7 +11,8 @@ STATUS is the exit status of what wrote LOG.  A test may only fail or be
 skipped if configs/expected says so; a test that is listed there and does not
 run at all, a report that breaks off, and a bad STATUS that no test explains
 are failures like any other.  What configs/expected calls mended or settled has
-to pass, with all tests below it.
+to pass, with all tests below it.  A name that ends in * there is for all tests
+that begin so.
 """
 
 import pathlib
@@ -30,7 +31,7 @@ from kunit_printer import null_printer                  # noqa: E402
 BAD_RUN = 124
 
 # Suites of the series' own tests: what fails in them on the base is mended.
-OURS = ("kunit", "dma", "own-debug")
+OURS = ("kunit", "dma", "own-debug", "arm64-4k", "arm64-64k")
 
 # How many tests of kind rare one run of a suite may skip: more is no accident.
 RARE = 2
@@ -90,13 +91,29 @@ def is_rare(expected, name):
     return expected.get(re.sub(r" \(\d+\)$", "", name)) == "rare"
 
 
+def kind_of(expected, name):
+    """Return the kind that is expected of a test: by its name, or by how that begins."""
+    if name in expected:
+        return expected[name]
+    for pattern, kind in expected.items():
+        if pattern.endswith("*") and name.startswith(pattern[:-1]):
+            return kind
+    return None
+
+
+def was_run(found, name):
+    """Is there a test of this name, below it, or that begins so?"""
+    beginning = name[:-1] if name.endswith("*") else name + "/"
+    return name in found or any(other.startswith(beginning) for other in found)
+
+
 def judge(suite, log, run_status):
     """Yield (verdict, test name) for each test of a suite."""
     expected = expectations(suite)
     found = parse(log)
     rare = RARE
     for name, status in found.items():
-        wanted = expected.get(name)
+        wanted = kind_of(expected, name)
         if status == "pass":
             yield "pass", name
         elif status == "skip" == wanted:
@@ -110,8 +127,8 @@ def judge(suite, log, run_status):
             yield "fail", name + " (skipped, and not expected to be)"
         else:
             yield "fail", name
-    for name in expected.keys() - found.keys():
-        if expected[name] != "rare" and not any(other.startswith(name + "/") for other in found):
+    for name in expected:
+        if expected[name] != "rare" and not was_run(found, name):
             yield "fail", name + " (did not run)"
     if run_status >= BAD_RUN:
         yield "fail", "(the run: a report in the kernel's log, a hang or a crash)"

@@ -4,11 +4,13 @@
 # Run one suite of tests on what has been built, and leave its report, in KTAP,
 # in out/log/test/NAME.ktap:
 #	suite.sh NAME
-#	suite.sh --needs NAME	only says which kernel and programs it wants built
+#	suite.sh --needs NAME	only says which kernel and programs it wants built,
+#				and for which other architectures it compiles
 # Each suite is a function below.  STOCK=1 runs it on the kernels without the
 # series instead.
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/arch.sh"
 
 ask=""
 if [ "$1" = --needs ]; then
@@ -78,7 +80,7 @@ suite_own_debug()
 # What the base has for the code that the series changes
 suite_mm_debug()
 {
-	in_guest $debug 600 \
+	in_guest $debug 900 \
 		"gup_test -u -n 1" "gup_test -u -n -1" "gup_test -U -n 123" \
 		"gup_test -a -n 1" "gup_test -a -n -1" "gup_test -b -n 512" \
 		"gup_test -L -T -w -n 123" "gup_test -a -t -w -n -1" \
@@ -88,17 +90,18 @@ suite_mm_debug()
 		mlock-random-test mlock2-tests "${as_user}on-fault-limit" memfd_secret
 }
 
-# run_kunit SECONDS COMMAND [PARAMETER...]: KUnit reports in the kernel's log.
+# run_kunit KERNEL SECONDS COMMAND [PARAMETER...]: KUnit reports in the
+# kernel's log.
 run_kunit()
 {
-	local seconds=$1 command=$2 status=0
+	local kernel=$1 seconds=$2 command=$3 status=0
 
-	shift 2
+	shift 3
 	if [ -n "$ask" ]; then
-		echo "kernel $debug"
+		echo "kernel $kernel"
 		return
 	fi
-	KERNEL=$debug LOG=test/$suite MEM=4G TIMEOUT=$seconds APPEND="kunit.enable=1 kunit.autorun=0 $*" \
+	KERNEL=$kernel LOG=test/$suite MEM=${MEM:-4G} TIMEOUT=$seconds APPEND="kunit.enable=1 kunit.autorun=0 $*" \
 		FILES=$root/scripts/guest/kunit CMD=$command \
 		"$root/scripts/boot.sh" || status=$?
 	cp "$dir/$suite.console" "$report"
@@ -110,17 +113,40 @@ run_kunit()
 suite_kunit()
 {
 	if [ "$debug" = debug ]; then
-		run_kunit 900 'kunit -x hmm_dma_edu'
+		run_kunit $debug 900 'kunit -x hmm_dma_edu'
 	else
-		run_kunit 900 'kunit -x gup_fatal'
+		run_kunit $debug 900 'kunit -x gup_fatal'
 	fi
 }
 
 # An IOMMU and devices that do DMA are for these tests alone: the IOMMU that
 # other tests play does not go with one that the machine has.
-suite_dma() { IOMMU=1 run_kunit 200 'kunit hmm_dma_edu'; }
+suite_dma() { IOMMU=1 run_kunit $debug 200 'kunit hmm_dma_edu'; }
 
-suite_kunit_fatal() { run_kunit 400 kunit "kunit.filter_glob=gup_fatal.$1" oops=panic sysctl.kernel.hung_task_panic=1; }
+suite_kunit_fatal() { run_kunit $debug 400 kunit "kunit.filter_glob=gup_fatal.$1" oops=panic sysctl.kernel.hung_task_panic=1; }
+
+# arm64, whose PMD maps 2 MiB with pages of 4 KiB, and 512 MiB with pages of 64 KiB
+suite_arm64_4k() { arm64_kunit arm64-4k; }
+suite_arm64_64k() { MEM=6G arm64_kunit arm64-64k; }
+
+arm64_kunit()
+{
+	[ -z "$ask" ] || echo "arch arm64"
+	run_kunit "$1" 900 'kunit -x hmm_dma_edu'
+}
+
+suite_arches()
+{
+	local config
+
+	if [ -n "$ask" ]; then
+		for config in "$root"/configs/arch/*.config; do
+			echo "arch $(arch_of "$(basename "$config" .config)")"
+		done
+		return
+	fi
+	on_host "$root/scripts/arches.sh"
+}
 
 suite_detectors()
 {

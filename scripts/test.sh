@@ -4,12 +4,12 @@
 # Run suites of tests (suite.sh), two at a time, and count what they report
 # (results.py): test.sh [SUITE...], by default all of them but those that have
 # passed and whose inputs (inputs.sh) are the same as then.  The longest come
-# first, after the one with benchmarks in it, whose time is limited: beside it
-# there is only what takes the time that it leaves.
+# first, after the kernel's own tests of HMM, each of which has a limit in time:
+# beside them there is only what takes the time that they leave.
 
 . "$(dirname "$0")/lib.sh"
 
-suites=(lint hmm-release mm-debug hmm-debug drivers configs detectors own-debug kunit dma harness)
+suites=(lint hmm-release hmm-debug mm-debug drivers configs arches detectors own-debug kunit dma harness)
 passed=$out/passed		# SUITE: the digest of its inputs when it passed last
 
 # STOCK=1: on the kernels without the series, for baseline.sh
@@ -37,16 +37,20 @@ drop_unchanged()
 # Everything that the suites boot, built beforehand with both CPUs
 build()
 {
-	local what name programs=()
+	local needs what name programs=()
 
+	needs=$(for name in "${suites[@]}"; do "$root/scripts/suite.sh" --needs "$name"; done | sort -u)
+	# shellcheck disable=SC2046 # a list of words
+	"$root/scripts/deps.sh" $(awk '$1 == "arch" { print $2 }' <<<"$needs") </dev/null
 	while read -r what name; do
-		if [ "$what" = program ]; then
-			programs+=("$name")
-		else
+		case $what in
+		kernel)
 			say "Building $name"
-			"$root/scripts/kernel.sh" "$name" </dev/null
-		fi
-	done < <(for name in "${suites[@]}"; do "$root/scripts/suite.sh" --needs "$name"; done | sort -u)
+			"$root/scripts/kernel.sh" "$name" </dev/null ;;
+		program)
+			programs+=("$name") ;;
+		esac
+	done <<<"$needs"
 	"$root/scripts/selftests.sh" "$tree" "${programs[@]}"
 }
 
@@ -67,7 +71,9 @@ run_suite()
 {
 	local suite=$1 status=0 start=$SECONDS found=$dir/$1.results inputs nice=0
 
-	[ "$suite" != lint ] || nice=19
+	case $suite in
+	lint | drivers | configs | arches)	nice=19 ;;	# no limit in time
+	esac
 	inputs=$("$root/scripts/inputs.sh" "$suite")
 	rm -f "$passed/$suite"
 	nice -n $nice "$root/scripts/suite.sh" "$suite" >"$dir/$suite.log" 2>&1 || status=$?
@@ -108,7 +114,7 @@ run_all()
 			running=1
 		fi
 		say "$suite: started"
-		if [ "$suite" = hmm-release ]; then
+		if [[ $suite == hmm-* ]]; then
 			run_suite "$suite"
 			continue
 		fi
