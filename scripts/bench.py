@@ -3,10 +3,12 @@
 """
 Compare what the benchmark measured on stock and on release:
 
-    bench.py BOUNDS DIR [CASE...]     reads DIR/stock.txt and DIR/release.txt
+    bench.py cases BOUNDS [CASE...]       prints what has to run: KERNEL CASE
+    bench.py compare BOUNDS DIR [CASE...] reads DIR/stock.txt and DIR/release.txt
 
-Prints a table, writes DIR/bench.json and DIR/bench.dat (for the plot).  Exit
-status 1 if a bound is missed or a case was not measured.
+compare prints a table, writes DIR/bench.json and DIR/bench.dat (for the plot).
+Exit status 1 if a bound is missed or a case was not measured, or for a CASE that
+BOUNDS does not have.
 """
 
 import json
@@ -29,34 +31,53 @@ def median(values):
     return statistics.median(values) if values else None
 
 
-def rules(path):
-    """Yield the words of each line of the bounds."""
+def lines(path):
+    """Yield the words of each line of the bounds, one for each case."""
     for line in path.read_text().splitlines():
-        if line and not line.startswith("#"):
-            yield line.split()
+        if not line or line.startswith("#"):
+            continue
+        words = line.split()
+        if words[0].startswith("+"):
+            words[0] = words[0][1:]
+            yield words
+            words = [f"legacy-{words[0]}", *words[1:]]
+        yield words
 
 
-def judge(value, other, how, bound):
-    """Return what is shown, and whether it is within the bound."""
-    shown = {"ratio": value / other,
-             "plus": value - other, "most": value}[how]
-    return shown, bound == "-" or shown <= float(bound)
+def rules(path, wanted):
+    """Yield the case, what it is compared with, how, bound and goal."""
+    for case, against, how, bound, *goal in lines(path):
+        if not wanted or case in wanted:
+            yield case, against.split(":"), how, bound, *(goal or ["-"])
+
+
+def needed(path, wanted):
+    """Return the kernel and the name of all that is compared, without doubles."""
+    found = {}
+    for case, against, *_ in rules(path, wanted):
+        found["release", case] = found[tuple(against)] = True
+    return list(found)
+
+
+def within(value, limit):
+    """Return whether a result is within a bound or a goal."""
+    return limit == "-" or value <= float(limit)
 
 
 def compare(bounds, values, wanted):
     """Yield a row for each case that is wanted, measured or not."""
-    for case, against, how, bound in rules(bounds):
-        if wanted and case not in wanted:
-            continue
-        kernel, name = against.split(":")
+    for case, (kernel, name), how, bound, goal in rules(bounds, wanted):
         value = median(values["release"].get(case))
         other = median(values[kernel].get(name))
-        shown, good = None, False
+        shown, good, reached = None, False, False
         if value is not None and other is not None:
-            shown, good = judge(value, other, how, bound)
-        yield {"case": case, "against": against, "other": other,
+            shown = {"ratio": value / other,
+                     "plus": value - other, "most": value}[how]
+            good, reached = within(shown, bound), within(shown, goal)
+        yield {"case": case, "against": f"{kernel}:{name}", "other": other,
                "value": value, "rule": how, "result": shown,
-               "bound": bound, "good": good}
+               "bound": bound, "goal": goal, "good": good,
+               "reached": reached}
 
 
 def spread(row, values):
@@ -76,20 +97,50 @@ def number(value, digits):
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def main(bounds, directory, *wanted):
+def remark(row):
+    """Return what the table says of a row."""
+    if not row["good"]:
+        return "MISSED"
+    if not row["reached"]:
+        return f"ok, goal {row['goal']}"
+    return "" if row["bound"] == "-" else "ok"
+
+
+def show(rows):
+    """Print the table."""
+    print(f"{'case':27} {'against':34} {'takes':>10} {'series':>10}"
+          f" {'result':>14} {'bound':>6}")
+    for row in rows:
+        print(f"{row['case']:27} {row['against']:34}"
+              f" {number(row['other'], 2):>10} {number(row['value'], 2):>10}"
+              f" {row['rule']:>5} {number(row['result'], 3):>8}"
+              f" {row['bound']:>6} {remark(row)}".rstrip())
+
+
+def count(what, names):
+    """Return how many of them there are, and which."""
+    names = list(dict.fromkeys(names))
+    return f"{len(names)} {what}{': ' if names else ''}{', '.join(names)}"
+
+
+def do_cases(bounds, *wanted):
+    unknown = set(wanted) - {words[0] for words in lines(bounds)}
+    if unknown:
+        print(f"{bounds} has no case {', '.join(sorted(unknown))}; it has",
+              *dict.fromkeys(words[0] for words in lines(bounds)),
+              file=sys.stderr)
+        return 1
+    for kernel, case in needed(bounds, wanted):
+        print(kernel, case)
+    return 0
+
+
+def do_compare(bounds, directory, *wanted):
+    directory = pathlib.Path(directory)
     values = {kernel: measured(directory / f"{kernel}.txt")
               for kernel in ("stock", "release")}
     rows = list(compare(bounds, values, wanted))
-    print(f"{'case':22} {'against':26} {'takes':>10} {'series':>10}"
-          f" {'result':>14} {'bound':>6}")
-    for row in rows:
-        mark = "ok" if row["good"] else "MISSED"
-        if row["good"] and row["bound"] == "-":
-            mark = ""
-        print(f"{row['case']:22} {row['against']:26}"
-              f" {number(row['other'], 2):>10} {number(row['value'], 2):>10}"
-              f" {row['rule']:>5} {number(row['result'], 3):>8}"
-              f" {row['bound']:>6} {mark}")
+    show(rows)
     for row in rows:
         apart = spread(row, values)
         if apart:
@@ -100,11 +151,13 @@ def main(bounds, directory, *wanted):
         f"{row['case']} {row['result']:.4f}\n" for row in rows
         if row["rule"] == "ratio" and row["result"] is not None))
     missed = [row["case"] for row in rows if not row["good"]]
-    print(f"bench: {len(rows)} cases,"
-          f" {len(missed)} bounds missed{': ' if missed else ''}"
-          + ", ".join(missed))
+    print(count("goals not reached", (row["case"] for row in rows
+                                      if row["good"] and not row["reached"])))
+    print(f"bench: {len(rows)} comparisons,",
+          count("cases missed", missed))
     return 1 if missed or not rows else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(pathlib.Path, sys.argv[1:3]), *sys.argv[3:]))
+    do = {"cases": do_cases, "compare": do_compare}[sys.argv[1]]
+    sys.exit(do(pathlib.Path(sys.argv[2]), *sys.argv[3:]))

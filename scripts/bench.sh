@@ -4,34 +4,47 @@
 # Count the instructions of what a driver does on stock and on release, in the
 # same program (guest/bench), and hold them to configs/bounds: a table, and its
 # numbers and a plot in out/bench.  CASES='snapshot-4k ...' runs some of them.
-# The cases of contention take several CPUs, and so time instead: they are run
-# five times on each kernel in turn.
+# What is counted does not depend on what else the machine does, so both kernels
+# are counted at once.  The cases of contention take several CPUs, and so time
+# instead: they are run alone, five times on each kernel in turn.
+# ARCH=arm64 counts on that machine, by configs/bounds.arm64.
 
 . "$(dirname "$0")/lib.sh"
 
-dir=$out/bench
+ARCH=${ARCH:-}
+bounds=$root/configs/bounds${ARCH:+.$ARCH}
+dir=$out/bench${ARCH:+-$ARCH}
 work=$(scratch)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$dir"
+read -ra asked <<<"${CASES:-}"
+case $ARCH in
+"")	cross='' machine=(IOMMU=1 APPEND='memmap=128M!0x110000000') kbuild_args=() ;;
+arm64)	cross=aarch64-linux-gnu- machine=() kbuild_args=(ARCH=arm64 CROSS_COMPILE="$cross") ;;
+*)	die "ARCH=$ARCH: only arm64, or nothing for x86" ;;
+esac
 
-# A case is compared with others: they are run as well.
-wanted=$(awk -v cases="${CASES:-$(awk '/^[^#]/ { printf "%s ", $1 }' "$root/configs/bounds")}" '
-	BEGIN { n = split(cases, list, " "); for (i = 1; i <= n; i++) want[list[i]] = 1 }
-	/^[^#]/ && ($1 in want) { sub(/.*:/, "", $2); print $1; print $2; found++ }
-	END { exit found < n }' "$root/configs/bounds" | sort -u) ||
-	die "CASES='${CASES:-}': configs/bounds has $(awk '/^[^#]/ { printf "%s ", $1 }' "$root/configs/bounds")"
+"$root/scripts/bench.py" cases "$bounds" "${asked[@]}" >"$work/needed" ||
+	die "CASES='${CASES:-}'"
+
+# needs KERNEL counted|timed: print the cases
+needs()
+{
+	awk -v kernel="$1" -v kind="$2" '
+		$1 == kernel && ($2 ~ /^contention/) == (kind == "timed") { print $2 }' "$work/needed"
+}
 
 build()
 {
 	cp -r "$root/scripts/guest/bench" "$work/$1"
-	if ! { make -s -C "$out/build/$1" M="$work/$1" modules &&
-		gcc -O2 -static -pthread -o "$work/$1/bench" "$work/$1/bench.c"; } >"$work/log" 2>&1; then
+	if ! { make -s -C "$out/build/${ARCH:+$ARCH-}$1" M="$work/$1/module" "${kbuild_args[@]}" modules &&
+		"${cross}gcc" -O2 -Wall -static -pthread -o "$work/$1/bench" "$work/$1"/*.c; } >"$work/log" 2>&1; then
 		cat "$work/log" >&2
 		die "the benchmark does not build for $1"
 	fi
 }
 
-# run KERNEL LOG CASE...: what lies at 4.25 GiB is persistent.
+# run KERNEL LOG CASE...: on x86 what lies at 4.25 GiB is persistent.
 run()
 {
 	local kernel=$1 log=$2
@@ -39,21 +52,28 @@ run()
 	shift 2
 	[ $# != 0 ] || return 0
 	say "bench: $log"
-	KERNEL=$kernel MEM=4G TIMEOUT=900 LOG=$log IOMMU=1 APPEND='memmap=128M!0x110000000' \
-		FILES="$work/$kernel/bench $work/$kernel/hmm_bench.ko $root/scripts/guest/bench/setup" \
-		CMD="setup && bench $*" "$root/scripts/boot.sh" | tee -a "$dir/$kernel.txt"
+	env KERNEL="${ARCH:+$ARCH-}$kernel" MEM=4G TIMEOUT=900 LOG="$log" "${machine[@]}" \
+		FILES="$work/$kernel/bench $work/$kernel/module/bench_module.ko $root/scripts/guest/bench/setup" \
+		CMD="setup && bench $*" "$root/scripts/boot.sh" | tee -a "$dir/$kernel.txt" | sed "s/^/$kernel: /"
 }
 
-mapfile -t counted < <(grep -v '^contention' <<<"$wanted")
-mapfile -t timed < <(grep '^contention' <<<"$wanted")
+# shellcheck disable=SC2046 # one word a case
+count() { ICOUNT=1 run "$1" "bench-${ARCH:+$ARCH-}$1" $(needs "$1" counted); }
+# shellcheck disable=SC2046
+measure() { SMP=4 run "$1" "bench-$1-$2" $(needs "$1" timed); }
+
 for kernel in stock release; do build "$kernel"; done
 rm -f "$dir/stock.txt" "$dir/release.txt"
-for kernel in stock release; do ICOUNT=1 run "$kernel" "bench-$kernel" "${counted[@]}"; done
+touch "$dir/stock.txt" "$dir/release.txt"
+failed=0
+count stock &
+count release || failed=$?
+wait $! || failed=$?
+[ "$failed" = 0 ] || die "a guest failed"
 for n in 1 2 3 4 5; do
-	for kernel in stock release; do SMP=4 run "$kernel" "bench-$kernel-$n" "${timed[@]}"; done
+	for kernel in stock release; do measure "$kernel" "$n"; done
 done
-# shellcheck disable=SC2086 # CASES is a list of words
-"$root/scripts/bench.py" "$root/configs/bounds" "$dir" ${CASES:-} || status=$?
+"$root/scripts/bench.py" compare "$bounds" "$dir" "${asked[@]}" || status=$?
 say "The numbers are in $dir/bench.json."
 # Only what is compared by a ratio is plotted.
 if [ -s "$dir/bench.dat" ]; then
