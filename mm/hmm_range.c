@@ -371,7 +371,7 @@ __hmm_range_register(struct hmm_range *range, struct mm_struct *mm,
  *   cannot be ignored.
  * * -EFAULT: @mm has no users any more.
  * * -ENOMEM: no memory for the notifier subscriptions of @mm.
- * * -EINTR: a signal came while the locks were awaited.
+ * * -EINTR: a fatal signal came while the locks were awaited.
  */
 int hmm_range_register(struct hmm_range *range, struct mm_struct *mm,
 		       unsigned long start, unsigned long end)

@@ -1104,7 +1104,7 @@ static int hmm_walk_fault(struct hmm_walk *walk)
  * Return:
  * * 0 - call again, unless the extent is stored up to @end
  * * -EBUSY - a fault dropped the lock (*@walk->locked is 0); or faults of a page
- *   do not help (@walk->stuck); or an interval notifier was invalidated
+ *   do not help (@walk->stuck)
  * * -EFAULT - a page was asked for and there is no vma, the vma or the entry
  *   cannot be used, or the fault failed
  * * -EPERM - a page was asked for to write, and the vma does not allow that

@@ -1118,6 +1118,20 @@ static struct hmm_range *range_of_before(struct kunit *test)
 	return range;
 }
 
+/* It is unregistered, and its memory holds what it held before that. */
+static struct hmm_range *unregistered_as_before(struct kunit *test)
+{
+	struct hmm_range *range, copy;
+
+	hmm_test_map(test, NULL, 0, 10, PROT_READ);
+	range = range_of_before(test);
+	copy = *range;
+	hmm_range_unregister(range);
+
+	*range = copy;
+	return range;
+}
+
 static void register_again(struct kunit *test, struct hmm_range *range)
 {
 	KUNIT_ASSERT_EQ(test, hmm_range_register(range, test_mm(test),
@@ -1128,14 +1142,8 @@ static void register_again(struct kunit *test, struct hmm_range *range)
 /* Validity: a range whose memory says that it is valid, since it once was. */
 static void register_again_is_not_valid(struct kunit *test)
 {
-	struct hmm_range *range, copy;
+	struct hmm_range *range = unregistered_as_before(test);
 
-	hmm_test_map(test, NULL, 0, 10, PROT_READ);
-	range = range_of_before(test);
-	copy = *range;
-	hmm_range_unregister(range);
-
-	*range = copy;
 	register_again(test, range);
 	KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
 	hmm_range_unregister(range);
@@ -1144,14 +1152,8 @@ static void register_again_is_not_valid(struct kunit *test)
 /* The remembered call: the first walk has no predecessor, whatever is told. */
 static void register_again_forgets_the_call(struct kunit *test)
 {
-	struct hmm_range *range, copy;
+	struct hmm_range *range = unregistered_as_before(test);
 
-	hmm_test_map(test, NULL, 0, 10, PROT_READ);
-	range = range_of_before(test);
-	copy = *range;
-	hmm_range_unregister(range);
-
-	*range = copy;
 	register_again(test, range);
 	hmm_test_forget(range, 10);
 	KUNIT_EXPECT_EQ(test, hmm_test_retry(range), 0);
@@ -1199,15 +1201,9 @@ static void register_again_forgets_the_notes(struct kunit *test)
 /* The mm: after a registration that failed there is none. */
 static void register_again_in_vain_has_no_mm(struct kunit *test)
 {
-	struct hmm_range *range, copy;
+	struct hmm_range *range = unregistered_as_before(test);
 	int count;
 
-	hmm_test_map(test, NULL, 0, 10, PROT_READ);
-	range = range_of_before(test);
-	copy = *range;
-	hmm_range_unregister(range);
-
-	*range = copy;
 	count = atomic_read(&test_mm(test)->mm_count);
 	KUNIT_EXPECT_EQ(test, hmm_range_register(range, test_mm(test), 1, 2),
 			-EINVAL);
