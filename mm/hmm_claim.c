@@ -124,25 +124,20 @@ static bool hmm_walk_is_retry(const struct hmm_walk *walk)
 	       tracking->window.end == range->end;
 }
 
-static void hmm_range_new_call(struct hmm_walk *walk)
+/* The walk reads all of the window, whatever is noted or in flight. */
+static void hmm_walk_new_call(struct hmm_walk *walk)
 {
 	struct hmm_range *range = walk->range;
 	struct hmm_range_tracking *tracking = &range->tracking;
 	bool kept = walk->fault && !range->pfn_flags_mask;
 
 	tracking->window = (struct hmm_extent){ range->start, range->end };
-	hmm_dirty_clear(&tracking->dirty);
-	tracking->dirty.rest = tracking->window;
 	tracking->call.hmm_pfns = kept ? range->hmm_pfns : NULL;
 	tracking->call.default_flags = range->default_flags;
 	tracking->call.dev_private_owner = range->dev_private_owner;
-}
-
-/* Let the walk read next what has been noted, and note what comes from now on. */
-static void hmm_walk_take_notes(struct hmm_walk *walk)
-{
-	hmm_dirty_move(&walk->todo, &walk->range->tracking.dirty);
-	walk->extent = (struct hmm_extent){};
+	hmm_dirty_clear(&tracking->dirty);
+	hmm_dirty_clear(&walk->todo);
+	walk->extent = tracking->window;
 }
 
 /* Step to the next extent of what this round reads; false, and empty: none. */
@@ -155,6 +150,26 @@ static bool hmm_walk_next(struct hmm_walk *walk)
 		return true;
 	walk->extent = (struct hmm_extent){};
 	return false;
+}
+
+/* Let the walk read next what has been noted, and note what comes from now on. */
+static void hmm_walk_take_notes(struct hmm_walk *walk)
+{
+	hmm_dirty_move(&walk->todo, &walk->range->tracking.dirty);
+	walk->extent = (struct hmm_extent){};
+	hmm_walk_next(walk);
+}
+
+/* The walk reads what is noted, and what is in flight. */
+static void hmm_walk_go_on(struct hmm_walk *walk)
+{
+	struct hmm_ranges *ranges = hmm_range_ranges(walk->range);
+	const struct mmu_notifier_range *invalidation;
+
+	/* Own ones that the range has ignored are noted only when they end. */
+	list_for_each_entry(invalidation, &ranges->invalidations, tracked)
+		hmm_range_note(walk->range, invalidation);
+	hmm_walk_take_notes(walk);
 }
 
 /* What is left of the extent when an invalidation that covers its start is over. */
@@ -214,7 +229,6 @@ static int hmm_walk_begin(struct hmm_walk *walk)
 	struct hmm_range *range = walk->range;
 	struct hmm_range_tracking *tracking = &range->tracking;
 	struct hmm_ranges *ranges = hmm_range_ranges(range);
-	const struct mmu_notifier_range *invalidation;
 	int ret = 0;
 
 	if (hmm_range_take_retry(range))
@@ -231,13 +245,11 @@ static int hmm_walk_begin(struct hmm_walk *walk)
 
 	spin_lock(&ranges->lock);
 	WRITE_ONCE(tracking->valid, false);
-	if (!hmm_walk_is_retry(walk))
-		hmm_range_new_call(walk);
-	/* Own ones that the range has ignored are noted only when they end. */
-	list_for_each_entry(invalidation, &ranges->invalidations, tracked)
-		hmm_range_note(range, invalidation);
-	hmm_walk_take_notes(walk);
-	if (hmm_walk_next(walk))
+	if (hmm_walk_is_retry(walk))
+		hmm_walk_go_on(walk);
+	else
+		hmm_walk_new_call(walk);
+	if (walk->extent.end)
 		ret = hmm_walk_claim(walk);
 	spin_unlock(&ranges->lock);
 	return ret;
@@ -292,7 +304,6 @@ static bool hmm_walk_again(struct hmm_walk *walk, int *err)
 	} else if (walk->rounds) {
 		walk->rounds--;
 		hmm_walk_take_notes(walk);
-		hmm_walk_next(walk);
 		*err = hmm_walk_claim(walk);
 		again = true;
 	} else {

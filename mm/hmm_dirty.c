@@ -35,20 +35,6 @@ static u64 hmm_chunks(const struct hmm_extent *window,
 			   (extent->start - window->start) >> shift);
 }
 
-void hmm_dirty_clear(struct hmm_dirty *dirty)
-{
-	dirty->nr = 0;
-	dirty->left = 0;
-	dirty->chunks = 0;
-	dirty->rest = (struct hmm_extent){};
-}
-
-bool hmm_dirty_is_empty(const struct hmm_dirty *dirty)
-{
-	return !dirty->nr && !dirty->chunks &&
-	       dirty->rest.start == dirty->rest.end;
-}
-
 /* Most often there are no notes, and what is no note need not be copied. */
 void hmm_dirty_move(struct hmm_dirty *to, struct hmm_dirty *from)
 {

@@ -48,9 +48,21 @@ void hmm_ranges_release(struct hmm_ranges *ranges);
 struct hmm_ranges *mmu_notifier_hmm_ranges(struct mm_struct *mm);
 int mmu_notifier_track_ranges(struct mm_struct *mm);
 
+static inline void hmm_dirty_clear(struct hmm_dirty *dirty)
+{
+	dirty->nr = 0;
+	dirty->left = 0;
+	dirty->chunks = 0;
+	dirty->rest = (struct hmm_extent){};
+}
+
+static inline bool hmm_dirty_is_empty(const struct hmm_dirty *dirty)
+{
+	return !dirty->nr && !dirty->chunks &&
+	       dirty->rest.start == dirty->rest.end;
+}
+
 /* mm/hmm_dirty.c */
-void hmm_dirty_clear(struct hmm_dirty *dirty);
-bool hmm_dirty_is_empty(const struct hmm_dirty *dirty);
 void hmm_dirty_move(struct hmm_dirty *to, struct hmm_dirty *from);
 void hmm_dirty_add(struct hmm_dirty *dirty, const struct hmm_extent *window,
 		   unsigned long start, unsigned long end);
