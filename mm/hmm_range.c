@@ -233,26 +233,32 @@ void hmm_ranges_init(struct hmm_ranges *ranges)
  * Registering.
  */
 
+/*
+ * Without a window nothing is marked or noted; the first walk or
+ * hmm_range_begin() sets one, and the rest with it.
+ */
 static void hmm_range_reset(struct hmm_range *range, unsigned long start,
 			    unsigned long end)
 {
 	struct hmm_range_tracking *tracking = &range->tracking;
 
 	range->notifier = NULL;
-	range->notifier_seq = 0;
 	range->start = start;
 	range->end = end;
 	/* Others may be looking at a range that was registered before. */
 	WRITE_ONCE(tracking->valid, false);
 	WRITE_ONCE(tracking->seq, 0);
-	tracking->mm = NULL;
-	tracking->ranges = NULL;
 	tracking->retry = false;
-	tracking->window = (struct hmm_extent){ start, end };
-	hmm_dirty_clear(&tracking->dirty);
-	tracking->unclaimed = (struct hmm_extent){};
-	tracking->faulting = NULL;
+	tracking->window = (struct hmm_extent){};
 	tracking->call.hmm_pfns = NULL;
+}
+
+/* The range is not registered any more, or is not after all. */
+static void hmm_range_disown(struct hmm_range *range)
+{
+	hmm_range_debug_unregister(range);
+	range->tracking.mm = NULL;
+	range->tracking.ranges = NULL;
 }
 
 static bool hmm_range_is_sound(const struct hmm_range *range,
@@ -267,17 +273,54 @@ static bool hmm_range_is_sound(const struct hmm_range *range,
 	       !(range->ignore_events & ~events);
 }
 
+static int hmm_ranges_record_locked(struct mm_struct *mm)
+{
+	if (mmu_notifier_hmm_ranges(mm))
+		return 0;
+	if (!atomic_read(&mm->mm_users))
+		return -EFAULT;
+	return mmu_notifier_track_ranges(mm);
+}
+
+/* Switch recording on, unless somebody else does so first. */
+static noinline int hmm_ranges_record(struct mm_struct *mm)
+{
+	int ret;
+
+	might_sleep();
+	might_lock(&mm->mmap_lock);
+	if (!mmget_not_zero(mm))
+		return -EFAULT;
+	ret = mmap_write_lock_killable(mm);
+	if (!ret) {
+		ret = hmm_ranges_record_locked(mm);
+		mmap_write_unlock(mm);
+	}
+	/* Not mmput(): .release of a driver may wait for the caller. */
+	mmput_async(mm);
+	return ret;
+}
+
 /*
- * Recording is on. If the users of the mm go away meanwhile that does no harm:
- * a range of a dying mm never becomes valid.
+ * @record switches recording on. If the users of the mm go away meanwhile that
+ * does no harm: a range of a dying mm never becomes valid.
  */
-static int hmm_range_insert(struct hmm_range *range, struct mm_struct *mm,
-			    struct hmm_ranges *ranges)
+static __always_inline int
+hmm_range_insert(struct hmm_range *range, struct mm_struct *mm,
+		 int (*record)(struct mm_struct *mm))
 {
 	struct hmm_range_tracking *tracking = &range->tracking;
+	struct hmm_ranges *ranges = mmu_notifier_hmm_ranges(mm);
+	int ret;
 
 	if (!atomic_read(&mm->mm_users))
 		return -EFAULT;
+	if (unlikely(!ranges)) {
+		ret = record(mm);
+		if (ret)
+			return ret;
+		ranges = mmu_notifier_hmm_ranges(mm);
+	}
 	/* Pairs with the mmdrop() in hmm_range_unregister(). */
 	mmgrab(mm);
 	tracking->mm = mm;
@@ -294,37 +337,6 @@ static int hmm_range_insert(struct hmm_range *range, struct mm_struct *mm,
 	return 0;
 }
 
-static int hmm_ranges_record_locked(struct mm_struct *mm)
-{
-	if (mmu_notifier_hmm_ranges(mm))
-		return 0;
-	if (!atomic_read(&mm->mm_users))
-		return -EFAULT;
-	return mmu_notifier_track_ranges(mm);
-}
-
-/* Switch recording on, unless somebody else has done so. */
-static int hmm_ranges_record(struct mm_struct *mm)
-{
-	int ret;
-
-	if (mmu_notifier_hmm_ranges(mm))
-		return 0;
-
-	might_sleep();
-	might_lock(&mm->mmap_lock);
-	if (!mmget_not_zero(mm))
-		return -EFAULT;
-	ret = mmap_write_lock_killable(mm);
-	if (!ret) {
-		ret = hmm_ranges_record_locked(mm);
-		mmap_write_unlock(mm);
-	}
-	/* Not mmput(): .release of a driver may wait for the caller. */
-	mmput_async(mm);
-	return ret;
-}
-
 static __always_inline int
 __hmm_range_register(struct hmm_range *range, struct mm_struct *mm,
 		     unsigned long start, unsigned long end,
@@ -338,11 +350,9 @@ __hmm_range_register(struct hmm_range *range, struct mm_struct *mm,
 	hmm_range_reset(range, start, end);
 	ret = -EINVAL;
 	if (hmm_range_is_sound(range, mm))
-		ret = record(mm);
-	if (!ret)
-		ret = hmm_range_insert(range, mm, mmu_notifier_hmm_ranges(mm));
+		ret = hmm_range_insert(range, mm, record);
 	if (ret)
-		hmm_range_debug_unregister(range);
+		hmm_range_disown(range);
 	return ret;
 }
 
@@ -428,9 +438,7 @@ void hmm_range_unregister(struct hmm_range *range)
 	WRITE_ONCE(range->tracking.valid, false);
 	spin_unlock(&ranges->lock);
 
-	hmm_range_debug_unregister(range);
-	range->tracking.mm = NULL;
-	range->tracking.ranges = NULL;
+	hmm_range_disown(range);
 	mmdrop(mm);
 }
 EXPORT_SYMBOL_GPL(hmm_range_unregister);
@@ -492,6 +500,8 @@ int hmm_range_begin(struct hmm_range *range)
 	spin_lock(&ranges->lock);
 	ret = hmm_ranges_readable(ranges, range->start, range->end);
 	tracking->window = (struct hmm_extent){ range->start, range->end };
+	tracking->unclaimed = (struct hmm_extent){};
+	tracking->faulting = NULL;
 	hmm_dirty_clear(&tracking->dirty);
 	tracking->call.hmm_pfns = NULL;
 	WRITE_ONCE(tracking->valid, !ret);
