@@ -14,8 +14,7 @@ void hmm_store_sticky(unsigned long *entry, unsigned long new)
 {
 	unsigned long old = READ_ONCE(*entry);
 
-	while (((old ^ new) & ~HMM_PFN_STICKY) &&
-	       !try_cmpxchg(entry, &old, (old & HMM_PFN_STICKY) | new))
+	while (!try_cmpxchg(entry, &old, (old & HMM_PFN_STICKY) | new))
 		;
 }
 

@@ -104,11 +104,6 @@ void hmm_range_note(struct hmm_range *range,
 {
 	struct hmm_range_tracking *tracking = &range->tracking;
 
-	if (tracking->unclaimed.start == tracking->unclaimed.end) {
-		hmm_dirty_add(&tracking->dirty, &tracking->window,
-			      invalidation->start, invalidation->end);
-		return;
-	}
 	hmm_dirty_add(&tracking->dirty, &tracking->window, invalidation->start,
 		      min(invalidation->end, tracking->unclaimed.start));
 	hmm_dirty_add(&tracking->dirty, &tracking->window,
@@ -116,12 +111,22 @@ void hmm_range_note(struct hmm_range *range,
 		      invalidation->end);
 }
 
+/* Has the walk that runs caused it, by a fault, where it holds nothing? */
+static bool hmm_range_asked_for(const struct hmm_range_tracking *tracking,
+				const struct mmu_notifier_range *invalidation)
+{
+	return tracking->faulting == current &&
+	       invalidation->start >= tracking->unclaimed.start &&
+	       invalidation->end <= tracking->unclaimed.end;
+}
+
 static void hmm_range_mark(struct hmm_range *range,
 			   const struct mmu_notifier_range *invalidation)
 {
 	struct hmm_range_tracking *tracking = &range->tracking;
 
-	if (!hmm_overlaps(invalidation, tracking->window.start,
+	if (hmm_range_asked_for(tracking, invalidation) ||
+	    !hmm_overlaps(invalidation, tracking->window.start,
 			  tracking->window.end))
 		return;
 	if (tracking->valid && hmm_range_ignores(range, invalidation))
@@ -243,12 +248,14 @@ static void hmm_range_reset(struct hmm_range *range, unsigned long start,
 	struct hmm_range_tracking *tracking = &range->tracking;
 
 	range->notifier = NULL;
+	range->notifier_seq = 0;
 	range->start = start;
 	range->end = end;
 	/* Others may be looking at a range that was registered before. */
 	WRITE_ONCE(tracking->valid, false);
 	WRITE_ONCE(tracking->seq, 0);
 	tracking->retry = false;
+	tracking->faulting = NULL;
 	tracking->window = (struct hmm_extent){};
 	tracking->call.hmm_pfns = NULL;
 }
@@ -501,7 +508,6 @@ int hmm_range_begin(struct hmm_range *range)
 	ret = hmm_ranges_readable(ranges, range->start, range->end);
 	tracking->window = (struct hmm_extent){ range->start, range->end };
 	tracking->unclaimed = (struct hmm_extent){};
-	tracking->faulting = NULL;
 	hmm_dirty_clear(&tracking->dirty);
 	tracking->call.hmm_pfns = NULL;
 	WRITE_ONCE(tracking->valid, !ret);

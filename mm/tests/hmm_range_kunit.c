@@ -1189,6 +1189,8 @@ static void register_again_forgets_the_notes(struct kunit *test)
 	hmm_range_unregister(range);
 
 	register_again(test, range);
+	/* Nothing can be noted before there is a window. */
+	KUNIT_EXPECT_EQ(test, hmm_range_begin(range), 0);
 	dirty = &range->tracking.dirty;
 	KUNIT_EXPECT_EQ(test, dirty->nr, 0);
 	KUNIT_EXPECT_EQ(test, dirty->left, 0);
