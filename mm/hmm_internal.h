@@ -113,10 +113,11 @@ struct hmm_private {
  * @sparse: write one entry for each leaf
  * @last_vma: the vma that was walked last
  * @vmi: found it, unless it is @vma
- * @fault_start: the first page of the last fault
- * @fault_end: first address past its last page
+ * @fault_start: the first page of the last faults
+ * @fault_end: first address past the last page
  * @fault_write: it was for write
- * @batch: how many pages of a page table to fault in before looking again
+ * @fault_step: how far apart they are
+ * @batch: how many of equal pages to fault in before looking again
  * @tries: how often @fault_start was faulted in without effect
  * @private: the device private memory that was met last
  * @err: why the walk stops
@@ -140,6 +141,7 @@ struct hmm_walk {
 	struct vm_area_struct	*last_vma;
 	unsigned long		fault_start;
 	unsigned long		fault_end;
+	unsigned long		fault_step;
 	unsigned int		batch;
 	unsigned int		tries;
 	struct hmm_private	private;

@@ -34,16 +34,16 @@ unsigned long hmm_pfn_from_other_pte(struct vm_area_struct *vma,
 }
 
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
-/* A present PMD leaf that is not plain. */
-unsigned long hmm_pfn_from_other_pmd(struct vm_area_struct *vma,
-				     unsigned long addr, pmd_t pmd)
+/* A present leaf, for the page of it that is at @addr. */
+unsigned long hmm_pfn_from_pmd(struct vm_area_struct *vma, unsigned long addr,
+			       pmd_t pmd)
 {
 	if (pmd_protnone(pmd))
 		return 0;
-	if (!is_huge_zero_pmd(pmd) && !vm_normal_page_pmd(vma, addr, pmd))
+	if (!hmm_pmd_is_plain(pmd) && !is_huge_zero_pmd(pmd) &&
+	    !vm_normal_page_pmd(vma, addr, pmd))
 		return HMM_PFN_ERROR;
-	return (pmd_pfn(pmd) + ((addr & ~PMD_MASK) >> PAGE_SHIFT)) |
-	       hmm_pfn_flags(vma, pmd_write(pmd), PMD_ORDER);
+	return hmm_pfn_from_plain_pmd(vma, addr, pmd);
 }
 #endif
 
@@ -59,15 +59,27 @@ unsigned long hmm_pfn_from_pud(struct vm_area_struct *vma, unsigned long addr,
 #endif
 
 #ifdef CONFIG_HUGETLB_PAGE
-/* For the first page. Several entries may make one, so they are read locked. */
-unsigned long hmm_pfn_from_hugetlb(struct vm_area_struct *vma,
-				   unsigned long addr, pte_t *ptep)
+/* Where several entries are read for a page, that is done with the lock held. */
+static pte_t hmm_read_hugetlb(struct vm_area_struct *vma, unsigned long addr,
+			      pte_t *ptep)
 {
-	struct hstate *h = hstate_vma(vma);
-	spinlock_t *ptl = huge_pte_lock(h, vma->vm_mm, ptep);
+#ifdef __HAVE_ARCH_HUGE_PTEP_GET
+	spinlock_t *ptl = huge_pte_lock(hstate_vma(vma), vma->vm_mm, ptep);
 	const pte_t pte = huge_ptep_get(vma->vm_mm, addr, ptep);
 
 	spin_unlock(ptl);
+	return pte;
+#else
+	return ptep_get_lockless(ptep);
+#endif
+}
+
+/* For the first page of it. */
+unsigned long hmm_pfn_from_hugetlb(struct vm_area_struct *vma,
+				   unsigned long addr, pte_t *ptep)
+{
+	const pte_t pte = hmm_read_hugetlb(vma, addr, ptep);
+
 	if (huge_pte_none(pte))
 		return 0;
 	if (!pte_present(pte))
@@ -75,7 +87,7 @@ unsigned long hmm_pfn_from_hugetlb(struct vm_area_struct *vma,
 	if (pte_protnone(pte))
 		return 0;
 	return pte_pfn(pte) | hmm_pfn_flags(vma, huge_pte_write(pte),
-					    huge_page_order(h));
+					    huge_page_order(hstate_vma(vma)));
 }
 #endif
 

@@ -100,8 +100,8 @@ static inline unsigned long hmm_pfn_from_pte(struct vm_area_struct *vma,
 }
 
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
-unsigned long hmm_pfn_from_other_pmd(struct vm_area_struct *vma,
-				     unsigned long addr, pmd_t pmd);
+unsigned long hmm_pfn_from_pmd(struct vm_area_struct *vma, unsigned long addr,
+			       pmd_t pmd);
 
 /* See hmm_pte_is_plain(). */
 static inline bool hmm_pmd_is_plain(pmd_t pmd)
@@ -112,11 +112,9 @@ static inline bool hmm_pmd_is_plain(pmd_t pmd)
 }
 
 /* A present leaf, for the page of it that is at @addr. */
-static inline unsigned long hmm_pfn_from_pmd(struct vm_area_struct *vma,
-					     unsigned long addr, pmd_t pmd)
+static inline unsigned long hmm_pfn_from_plain_pmd(struct vm_area_struct *vma,
+						   unsigned long addr, pmd_t pmd)
 {
-	if (!hmm_pmd_is_plain(pmd))
-		return hmm_pfn_from_other_pmd(vma, addr, pmd);
 	return (pmd_pfn(pmd) + ((addr & ~PMD_MASK) >> PAGE_SHIFT)) |
 	       hmm_pfn_flags(vma, pmd_write(pmd), PMD_ORDER);
 }

@@ -104,8 +104,15 @@ static unsigned long hmm_none_ptes(pte_t *ptep, unsigned long nr)
 /* The other one: they are there, and none may be written to. */
 static unsigned long hmm_readonly_ptes(pte_t *ptep, unsigned long nr)
 {
-	unsigned long i = 1;
+	unsigned long i;
+	int k;
 
+	for (i = 1; i + HMM_PTES <= nr; i += HMM_PTES) {
+		unrolled_full
+		for (k = 0; k < HMM_PTES; k++)
+			if (!hmm_pte_is_readonly(ptep_get_lockless(ptep + i + k)))
+				return i + k;
+	}
 	while (i < nr && hmm_pte_is_readonly(ptep_get_lockless(ptep + i)))
 		i++;
 	return i;
@@ -154,11 +161,6 @@ static unsigned long hmm_pte_fault_batch(const struct hmm_walk *walk, pte_t pte,
 	return i;
 }
 
-/*
- * Faults in a page table come in batches, because each look at what they did
- * costs another walk. If the last batch made present what it was to and no
- * more, the next one may be larger.
- */
 static enum hmm_step hmm_walk_pte_miss(struct hmm_walk *walk,
 				       struct vm_area_struct *vma,
 				       unsigned long addr, pte_t pte,
@@ -167,18 +169,15 @@ static enum hmm_step hmm_walk_pte_miss(struct hmm_walk *walk,
 				       unsigned long new)
 {
 	const unsigned long *entries = hmm_entries(walk, addr);
-	const bool went_on = addr == walk->fault_end;
 	enum hmm_step step;
 
 	step = hmm_walk_miss(walk, vma, addr, required, new,
 			     hmm_pte_is_readonly(pte));
-	if (step != HMM_FAULT)
-		return step;
-	walk->batch = went_on ? min_t(unsigned int, walk->batch * 8,
-				       PTRS_PER_PTE) : 1;
-	walk->fault_end = addr + PAGE_SIZE *
-		hmm_pte_fault_batch(walk, pte, ptep, entries, nr, required);
-	return HMM_FAULT;
+	if (step == HMM_FAULT)
+		walk->fault_end = addr + PAGE_SIZE *
+			hmm_pte_fault_batch(walk, pte, ptep, entries, nr,
+					    required);
+	return step;
 }
 
 /*

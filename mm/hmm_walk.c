@@ -17,9 +17,9 @@
  * Page table entries are read without their lock, and all that is stored of one
  * comes from one read. It may be out of date by the time that it is stored;
  * whoever changes an entry has invalidated the range before, and the part of it
- * that the walk has claimed is read again. The lock is taken for hugetlb, where
- * several entries may make a page, and where a struct page has to be looked
- * into, which is to find the owner of device private memory.
+ * that the walk has claimed is read again. The lock is taken where several entries
+ * are read for one page of hugetlb, and where a struct page has to be looked into,
+ * which is to find the owner of device private memory.
  *
  * See mm/hmm_array.h for how entries are written.
  */
@@ -36,6 +36,9 @@
 
 /* How often a page is faulted in before the call gives up on it. */
 #define HMM_FAULT_TRIES	4
+
+/* How many are faulted in at most before the walk looks at them. */
+#define HMM_FAULT_BATCH	512U
 
 #define HMM_PFN_REQ	(HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE)
 
@@ -140,12 +143,17 @@ static __always_inline enum hmm_step hmm_walk_pause(struct hmm_walk *walk)
  * The page at @addr is required and its entry does not satisfy that: note the
  * fault, or say why none would help. @may_copy: the entry is there, and a fault
  * for write may put another page in its place.
+ *
+ * Each look at what faults did costs another walk. So if the last ones made
+ * present what they were to and no more, the next may be for more pages; the
+ * caller finds out how many, up to @walk->batch, need the same.
  */
 enum hmm_step hmm_walk_miss(struct hmm_walk *walk, struct vm_area_struct *vma,
 			    unsigned long addr, unsigned long required,
 			    unsigned long new, bool may_copy)
 {
 	const bool write = required & HMM_PFN_REQ_WRITE;
+	const bool went_on = addr == walk->fault_end;
 
 	if (!vma || hmm_vma_refuses(vma))
 		return hmm_stop(walk, -EFAULT);
@@ -159,8 +167,10 @@ enum hmm_step hmm_walk_miss(struct hmm_walk *walk, struct vm_area_struct *vma,
 		walk->stuck = true;
 		return hmm_stop(walk, -EBUSY);
 	}
+	walk->batch = went_on ? min(walk->batch * 8, HMM_FAULT_BATCH) : 1;
 	walk->fault_start = addr;
 	walk->fault_end = addr + PAGE_SIZE;
+	walk->fault_step = PAGE_SIZE;
 	walk->fault_write = write;
 	return HMM_FAULT;
 }
@@ -226,11 +236,11 @@ static __always_inline bool hmm_walk_plain_pmd(struct hmm_walk *walk,
 {
 	unsigned long new;
 
-	if (walk->mask || !pmd_present(pmd) || !pmd_trans_huge(pmd) ||
+	if (walk->mask || !pmd_trans_huge(pmd) || !pmd_present(pmd) ||
 	    !hmm_pmd_is_plain(pmd))
 		return false;
-	new = hmm_pfn_from_pmd(vma, addr, pmd);
-	if (hmm_required(walk, 0) & ~new)
+	new = hmm_pfn_from_plain_pmd(vma, addr, pmd);
+	if (walk->required & ~new)
 		return false;
 	if (walk->sparse)
 		hmm_store(hmm_entries(walk, addr), new);
@@ -285,10 +295,9 @@ static enum hmm_step hmm_walk_absent_pmd(struct hmm_walk *walk,
 	return hmm_walk_leaf(walk, vma, addr, end, new, false);
 }
 
-static enum hmm_step hmm_walk_huge_pmd(struct hmm_walk *walk,
-				       struct vm_area_struct *vma, pmd_t *pmdp,
-				       pmd_t pmd, unsigned long addr,
-				       unsigned long end)
+static noinline enum hmm_step
+hmm_walk_huge_pmd(struct hmm_walk *walk, struct vm_area_struct *vma,
+		  pmd_t *pmdp, pmd_t pmd, unsigned long addr, unsigned long end)
 {
 	unsigned long new;
 
@@ -426,6 +435,25 @@ static enum hmm_step hmm_walk_puds(struct hmm_walk *walk,
 }
 
 #ifdef CONFIG_HUGETLB_PAGE
+/* The page at @walk->fault_start is missing: so may be some that follow. */
+static void hmm_hugetlb_fault_batch(struct hmm_walk *walk,
+				    struct vm_area_struct *vma,
+				    unsigned long end)
+{
+	const unsigned long size = huge_page_size(hstate_vma(vma));
+	unsigned long addr = walk->fault_start + size;
+	unsigned int i;
+	pte_t *ptep;
+
+	for (i = 1; i < walk->batch && addr < end; i++, addr += size) {
+		ptep = hugetlb_walk(vma, addr & ~(size - 1), size);
+		if (ptep && hmm_pfn_from_hugetlb(vma, addr & ~(size - 1), ptep))
+			break;
+	}
+	walk->fault_step = size;
+	walk->fault_end = addr;
+}
+
 /* The lock of hugetlb for the vma keeps the page table, and ends before a fault. */
 static enum hmm_step hmm_walk_hugetlb(struct hmm_walk *walk,
 				      struct vm_area_struct *vma,
@@ -448,6 +476,8 @@ static enum hmm_step hmm_walk_hugetlb(struct hmm_walk *walk,
 		if (step == HMM_NEXT && next != end)
 			step = hmm_walk_pause(walk);
 	}
+	if (step == HMM_FAULT && !walk->mask)
+		hmm_hugetlb_fault_batch(walk, vma, end);
 	hugetlb_vma_unlock_read(vma);
 	return step;
 }
@@ -553,7 +583,7 @@ static int hmm_walk_fault(struct hmm_walk *walk)
 	if (!walk->range->notifier)
 		hmm_range_unclaim(walk);
 	for (addr = walk->fault_start; addr != walk->fault_end;
-	     addr += PAGE_SIZE) {
+	     addr += walk->fault_step) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();

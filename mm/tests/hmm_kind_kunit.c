@@ -41,7 +41,7 @@ static pte_t make_readonly(pte_t page)
 
 static pte_t make_no_access(pte_t page)
 {
-	return pte_modify(page, PAGE_NONE);
+	return pte_modify(page, vm_get_page_prot(VM_NONE));
 }
 
 static pte_t make_none(pte_t page)
@@ -52,7 +52,7 @@ static pte_t make_none(pte_t page)
 static pte_t make_zero_page(pte_t page)
 {
 	return pte_mkspecial(pfn_pte(zero_pfn(hmm_test_addr(0)),
-				     PAGE_READONLY));
+				     vm_get_page_prot(VM_READ)));
 }
 
 /* Swap entries: the type, which is the device, is all that may matter. */
