@@ -26,8 +26,8 @@ struct test {
 	void (*run)(void);
 };
 
-extern const struct test range_tests[], retry_tests[], random_tests[],
-			 thread_tests[];
+extern const struct test range_tests[], retry_tests[], order_tests[],
+			 random_tests[], thread_tests[];
 
 /* Set by EXPECT(); the test goes on. */
 extern bool test_failed;
