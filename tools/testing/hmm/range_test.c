@@ -868,6 +868,30 @@ static void t12_a_dead_mm_is_not_recorded(void)
 	mmdrop(mm);
 }
 
+/* Its last user goes when the call has seen that there is one. */
+static struct mm_struct *abandoned_mm;
+
+static void abandon(void)
+{
+	mmput(abandoned_mm);
+}
+
+static void t12_a_mm_that_dies_meanwhile_is_not_recorded(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+
+	mmgrab(mm);
+	abandoned_mm = mm;
+	shim_may_sleep = abandon;
+	EXPECT(register_pages(&range, mm, 10, 10) == -EFAULT);
+	EXPECT(!atomic_read(&mm->mm_users));
+	EXPECT(!mm->all_locks_taken);
+	EXPECT(!mm->mmap_write_locks);
+	hmm_range_unregister(&range);
+	mmdrop(mm);
+}
+
 static void errno_of_bad_bounds(void)
 {
 	struct mm_struct *mm = mm_alloc();
@@ -934,6 +958,7 @@ static void errno_of_an_unregistered_range(void)
 		EXPECT(!hmm_range_wait_until_valid(&range, 1000));
 		EXPECT(hmm_range_wait(&range, 1000) == -EINVAL);
 		hmm_range_unregister(&range);
+		EXPECT(!range.tracking.mm);
 
 		/* The second time it is one that was registered before. */
 		range = RANGE();
@@ -1074,7 +1099,11 @@ static void garbage_mm_at_register(void)
 
 	register_pages(&other, mm, 0, 1);
 	range.tracking.mm = mm;
+	range.tracking.ranges = other.tracking.ranges;
 	EXPECT(register_pages(&range, mm, 10, 0) == -EINVAL);
+	/* A fault that takes the locks itself asks for the mm first. */
+	EXPECT(!range.tracking.mm);
+	EXPECT(walk(&range) == -EINVAL);
 	hmm_range_unregister(&range);
 	EXPECT(atomic_read(&mm->mm_count) == 2);
 	hmm_range_unregister(&other);
@@ -1109,9 +1138,24 @@ static void garbage_in_all_of_the_range_at_register(void)
 	mmput(mm);
 }
 
+/* There is no window before the first walk, so nothing can be hit. */
+static void garbage_window_at_register(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+
+	range.tracking.window = (struct hmm_extent){ 0, ULONG_MAX };
+	EXPECT(!register_pages(&range, mm, 10, 10));
+	invalidate_pages(mm, 10, 1);
+	EXPECT(!range.tracking.seq);
+	EXPECT(!range.tracking.dirty.nr);
+	hmm_range_unregister(&range);
+	mmput(mm);
+}
+
 /*
  * Tracking that was zeroed, and tracking that was not, are the same once there
- * is a window. Before that nothing can be hit.
+ * is a window.
  */
 static void garbage_leaves_no_trace_at_register(void)
 {
@@ -1120,9 +1164,9 @@ static void garbage_leaves_no_trace_at_register(void)
 	const struct hmm_range_tracking *tracking = &range.tracking;
 
 	memset(&range.tracking, 0x5a, sizeof(range.tracking));
+	range.tracking.unclaimed = (struct hmm_extent){ 0, ULONG_MAX };
+	range.tracking.faulting = current;
 	EXPECT(!register_pages(&range, mm, 10, 10));
-	EXPECT(tracking->window.start == tracking->window.end);
-	invalidate_pages(mm, 10, 1);
 	EXPECT(!tracking->seq);
 
 	EXPECT(!hmm_range_begin(&range));
@@ -1211,6 +1255,7 @@ const struct test range_tests[] = {
 	TEST(t12_register_pins_the_mm),
 	TEST(t12_a_failed_register_leaves_nothing),
 	TEST(t12_a_dead_mm_is_not_recorded),
+	TEST(t12_a_mm_that_dies_meanwhile_is_not_recorded),
 	TEST(errno_of_bad_bounds),
 	TEST(errno_of_unknown_flags_and_events),
 	TEST(errno_of_an_unregistered_range),
@@ -1222,6 +1267,7 @@ const struct test range_tests[] = {
 	TEST(garbage_retry_at_register),
 	TEST(garbage_mm_at_register),
 	TEST(garbage_in_all_of_the_range_at_register),
+	TEST(garbage_window_at_register),
 	TEST(garbage_leaves_no_trace_at_register),
 	TEST(register_locked),
 	TEST(legacy_range_is_left_alone),

@@ -4,6 +4,8 @@
  * (T9), and claims (T13). The number in a test's name is that of the property in
  * Documentation/mm/hmm_tests.rst.
  */
+#include <pthread.h>
+
 #include "test.h"
 
 #define CHUNKS		64
@@ -116,6 +118,14 @@ static void t8_untold_all_is_read(void)
 		EXPECT(!walk_range(&w, &range));
 		EXPECT(STORED(&w, { 100, 64 }));
 	}
+
+	/* And for one that fails before it walks. */
+	range.hmm_pfns = NULL;
+	EXPECT(retry_range(&w, &range) == -EINVAL);
+	range.hmm_pfns = pfns;
+	invalidate_pages(mm, 100, 1);
+	EXPECT(!walk_range(&w, &range));
+	EXPECT(STORED(&w, { 100, 64 }));
 
 	hmm_range_unregister(&range);
 	mmput(mm);
@@ -235,7 +245,10 @@ static void t8_notes_a_page_apart_are_two(void)
 	mmput(mm);
 }
 
-/* It ends when the walk has begun, and has taken the note of its start. */
+/*
+ * It ends when the walk has begun, and has taken the note of its start, while
+ * another extent is claimed.
+ */
 static struct mmu_notifier_range foreign;
 static unsigned int times_unlocked;
 
@@ -253,12 +266,14 @@ static void t8_the_end_of_a_foreign_one_is_not_noted(void)
 
 	register_pages(&range, mm, 100, 64);
 	EXPECT(!walk(&range));
+	invalidate_pages(mm, 105, 1);
 	start_event(&foreign, mm, 110, 1, MMU_NOTIFY_MIGRATE, &other_owner);
 	hmm_range_retry(&range);
 	shim_run_unlocked(end_foreign);
 	EXPECT(!walk_range(&w, &range));
 	shim_run_unlocked(NULL);
-	EXPECT(STORED(&w, { 110, 1 }));
+	EXPECT(times_unlocked >= 2);
+	EXPECT(STORED(&w, { 105, 1 }, { 110, 1 }));
 	hmm_range_unregister(&range);
 	mmput(mm);
 }
@@ -480,6 +495,14 @@ static void t8_what_asks_for_nothing_reads_all(void)
 		w.snapshot = false;
 		range.default_flags = 0;
 	}
+
+	/* A snapshot of what a fault has left reports its holes, too. */
+	range.default_flags = HMM_PFN_REQ_FAULT;
+	EXPECT(!walk_range(&w, &range));
+	invalidate_pages(mm, 100, 1);
+	w.snapshot = true;
+	EXPECT(!retry_range(&w, &range));
+	EXPECT(STORED(&w, { 100, 64 }));
 	hmm_range_unregister(&range);
 	mmput(mm);
 }
@@ -618,6 +641,47 @@ static void t8_where_it_was_interrupted_takes_no_note(void)
 	EXPECT(!retry_range(&w, &range));
 	EXPECT(w.nr_pages == NOTES + 5);
 
+	hmm_range_unregister(&range);
+	mmput(mm);
+}
+
+/* So many single pages, each far from the others. */
+static void hit_far_apart(struct mm_struct *mm, unsigned long first)
+{
+	for (unsigned long i = 0; i < NOTES; i++)
+		invalidate_pages(mm, first + 200 * i, 1);
+}
+
+/* Nor do those behind it: what hits the next walk is noted exactly. */
+static void t8_what_is_left_takes_no_note(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	unsigned long array[4096];
+	struct hmm_range range = RANGE();
+	struct test_walk w = { .read = read_until, .fault = fail };
+
+	range.hmm_pfns = array;
+	register_pages(&range, mm, 0, ARRAY_SIZE(array));
+	fails_with = -EBUSY;
+	fails_at = ULONG_MAX;
+	EXPECT(!walk_range(&w, &range));
+	for (int times = 1; times < 3; times++) {
+		hit_far_apart(mm, 10);
+		for (int i = 0; i < times; i++) {
+			fails_at = 10;
+			EXPECT(retry_range(&w, &range) == -EBUSY);
+			EXPECT(!w.nr_pages);
+			hit_far_apart(mm, 50 + 40 * i);
+		}
+		fails_at = ULONG_MAX;
+		EXPECT(!retry_range(&w, &range));
+		for (unsigned long i = 0; i < NOTES; i++)
+			EXPECT(stored_page(&w, 10 + 200 * i) &&
+			       stored_page(&w, 50 + 200 * i));
+		/* The second time there is not room for all. */
+		EXPECT(times == 1 ? w.nr_pages == 2 * NOTES :
+				    stored_page(&w, 90 + 200 * (NOTES - 1)));
+	}
 	hmm_range_unregister(&range);
 	mmput(mm);
 }
@@ -1177,6 +1241,28 @@ static void t13_two_rounds(void)
 	mmput(mm);
 }
 
+/* What one round has written is no request of the next. */
+static void t13_no_rounds_with_a_mask(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+	struct test_walk w = { .hook = meet };
+
+	range.pfn_flags_mask = HMM_PFN_REQ_WRITE;
+	register_pages(&range, mm, 100, 20);
+	meetings[0] = (struct meeting){
+		.page = 107, .first = 107, .nr = 1, .times = 2,
+	};
+	EXPECT(walk_range(&w, &range) == -EBUSY);
+	EXPECT(STORED(&w, { 100, 20 }));
+	/* A snapshot takes no requests from the array. */
+	w.snapshot = true;
+	EXPECT(!walk_range(&w, &range));
+	EXPECT(STORED(&w, { 100, 20 }, { 107, 1 }));
+	hmm_range_unregister(&range);
+	mmput(mm);
+}
+
 /* Each round is hit, and the mm dies in the last one. */
 static void die_in_the_last_round(struct test_walk *w, enum walk_place place,
 				  unsigned long page)
@@ -1352,6 +1438,74 @@ static void t14_hits_are_counted(void)
 	mmdrop(mm);
 }
 
+/* Where a page is faulted in, and what hits the range meanwhile. */
+static bool hit_by_another_thread;
+
+static void *hit_a_page(void *mm)
+{
+	invalidate_pages(mm, 119, 1);
+	return NULL;
+}
+
+static int copy_and_hit(struct test_walk *w, unsigned long page,
+			unsigned long required)
+{
+	pthread_t thread;
+
+	if (hit_by_another_thread) {
+		if (pthread_create(&thread, NULL, hit_a_page, w->walk.mm))
+			abort();
+		pthread_join(thread, NULL);
+	}
+	return copy(w, page, required) ?: fails_with;
+}
+
+/* Faults that a walk asks for are its own; nothing else that hits it is. */
+static void t14_own_copies_are_not_counted(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+	struct test_walk w = { .read = read_shared, .fault = copy_and_hit };
+	unsigned long seq;
+
+	range.hmm_pfns = array;
+	range.default_flags |= HMM_PFN_REQ_WRITE;
+	register_pages(&range, mm, 100, 20);
+	copy_around = 1;
+	fails_with = 0;
+	seq = range.tracking.seq;
+	shared[105] = true;
+	EXPECT(!walk_range(&w, &range));
+	EXPECT(range.tracking.seq == seq);
+
+	/* The walk goes on, and meets one of others. */
+	w.hook = meet;
+	meetings[0] = (struct meeting){
+		.page = 107, .first = 100, .nr = 1, .times = 1,
+	};
+	shared[105] = true;
+	EXPECT(!walk_range(&w, &range));
+	EXPECT(range.tracking.seq == seq + 1);
+
+	/* Another thread is the cause while a fault runs. */
+	hit_by_another_thread = true;
+	shared[105] = true;
+	EXPECT(!walk_range(&w, &range));
+	EXPECT(range.tracking.seq == seq + 2);
+	hit_by_another_thread = false;
+
+	/* A walk that a fault has ended does not fault any more. */
+	fails_with = -EFAULT;
+	shared[105] = true;
+	EXPECT(walk_range(&w, &range) == -EFAULT);
+	EXPECT(range.tracking.seq == seq + 2);
+	invalidate_pages(mm, 100, 1);
+	EXPECT(range.tracking.seq == seq + 3);
+
+	hmm_range_unregister(&range);
+	mmput(mm);
+}
+
 #define TEST(name) { #name, name }
 
 const struct test retry_tests[] = {
@@ -1371,6 +1525,7 @@ const struct test retry_tests[] = {
 	TEST(t8_a_walk_that_fails_puts_its_notes_back),
 	TEST(t8_put_back_beyond_the_notes),
 	TEST(t8_where_it_was_interrupted_takes_no_note),
+	TEST(t8_what_is_left_takes_no_note),
 	TEST(t8_converges_in_1_gib),
 	TEST(t8_converges_in_64_gib),
 	TEST(t8_a_hit_below_does_not_stop_the_walk_above),
@@ -1390,10 +1545,12 @@ const struct test retry_tests[] = {
 	TEST(t13_comes_back),
 	TEST(t13_nothing_is_noted_of_what_is_not_claimed),
 	TEST(t13_two_rounds),
+	TEST(t13_no_rounds_with_a_mask),
 	TEST(t7_a_walk_that_is_hit_fails_when_the_mm_dies),
 	TEST(t13_copies_do_not_disturb_the_walk),
 	TEST(t13_a_copy_disturbs_what_is_stored),
 	TEST(t13_what_is_kept_is_zapped_during_a_fault),
 	TEST(t14_hits_are_counted),
+	TEST(t14_own_copies_are_not_counted),
 	{ }
 };

@@ -6,6 +6,8 @@
  */
 #include "test.h"
 
+#define REQUESTS	(HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE)
+
 static unsigned long page_at(unsigned long address)
 {
 	return (address - BASE) >> PAGE_SHIFT;
@@ -37,7 +39,7 @@ static unsigned long asked_for(const struct test_walk *w, unsigned long entry)
 
 	if (w->snapshot || !(required & HMM_PFN_REQ_FAULT))
 		return 0;
-	return required & (HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE);
+	return required & REQUESTS;
 }
 
 static int fault_in(struct test_walk *w, unsigned long page,
@@ -101,7 +103,10 @@ int walk_range(struct test_walk *w, struct hmm_range *range)
 		.mm = mm,
 		.locked = &w->locked,
 		.fault = !w->snapshot,
+		.mask = w->snapshot ? 0 : range->pfn_flags_mask & REQUESTS,
 	};
+	/* hmm_walk_init() leaves what lay on the stack there. */
+	memset(&w->walk.todo, 0x5a, sizeof(w->walk.todo));
 	w->nr_log = 0;
 	w->nr_pages = 0;
 	w->nr_faults = 0;

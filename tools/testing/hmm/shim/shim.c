@@ -22,6 +22,7 @@ void (*shim_asleep)(void);
 bool shim_sleep_overran;
 __thread bool shim_killed;
 void (*shim_mmap_awaited)(void);
+void (*shim_may_sleep)(void);
 struct lockdep_map __mmu_notifier_invalidate_range_start_map;
 
 static __thread int spinlocks_held;
@@ -88,7 +89,13 @@ void lockdep_assert_held(const spinlock_t *lock)
 
 void might_sleep(void)
 {
+	void (*others)(void) = shim_may_sleep;
+
 	require(!spinlocks_held, "nothing sleeps with a spinlock held");
+	if (others) {
+		shim_may_sleep = NULL;
+		others();
+	}
 }
 
 void init_waitqueue_head(wait_queue_head_t *wq)

@@ -30,4 +30,7 @@ void lockdep_assert_held(const spinlock_t *lock);
 /* Called wherever the kernel may sleep: no spinlock may be held. */
 void might_sleep(void);
 
+/* Called once, where a thread next may sleep. */
+extern void (*shim_may_sleep)(void);
+
 #endif /* HMM_SHIM_SPINLOCK_H */
