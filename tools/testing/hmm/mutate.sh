@@ -6,76 +6,33 @@
 
 set -u
 cd "$(dirname "$0")" || exit 2
-work=${1:?usage: mutate.sh DIRECTORY [REGEX of names]}
+top=${1:?usage: mutate.sh DIRECTORY [REGEX of names]}
 wanted=${2:-.}
 mm=../../../mm
 files="hmm_range.c hmm_claim.c hmm_dirty.c hmm_internal.h"
-nr=0
-failed=0
+workers=$(nproc)
 
-# Link a program of the copies. A file includes the header that lies beside it.
-build()
-{
-	make --no-print-directory build OUTPUT="$work" EXTRA_CFLAGS=-w \
-		HMM_RANGE="$work/mm/hmm_range.c" HMM_CLAIM="$work/mm/hmm_claim.c" \
-		HMM_DIRTY="$work/mm/hmm_dirty.c" >"$work/log" 2>&1
-}
+# The first is the code as it is, with all tests.
+sources=("")
+names=("the code as it is")
+tests=("")
+edits=("")
 
-# Put FILE back, or all of them, and what was built of it. The old times are
-# kept, so that make builds again what the next mutant changes, and only that.
-restore()
-{
-	local file
-
-	for file in ${1:-$files}; do
-		cp -p "$mm/$file" "$work/mm/$file"
-	done
-	[ ! -d "$work/good" ] || cp -p "$work/good/"*.o "$work/"
-}
-
-result()
-{
-	nr=$((nr + 1))
-	[ "$1" = 0 ] || failed=$((failed + 1))
-	[ "$1" = 0 ] && echo "ok $nr - $2" || echo "not ok $nr - $2"
-}
-
-# mutate FILE NAME TEST EXPRESSION: what sed's EXPRESSION does to mm/FILE must
+# mutant FILE NAME TEST EXPRESSION: what sed's EXPRESSION does to mm/FILE must
 # fail TEST.
-mutate()
+mutant()
 {
-	local source=$mm/$1 copy=$work/mm/$1
-
 	[[ $2 =~ $wanted ]] || return
-	sed -E "$4" "$source" >"$copy"
-	if cmp -s "$source" "$copy"; then
-		result 1 "$2: the edit does not fit $1 any more"
-	elif ! build; then
-		result 1 "$2: does not build"
-	elif SEED=1 "$work/hmm-range-test" "$3" >>"$work/log" 2>&1; then
-		result 1 "$2: $3 did not fail"
-	elif ! grep -q "^not ok 1 - $3\$" "$work/log"; then
-		result 1 "$2: there is no test $3"
-	else
-		result 0 "$2: $3"
-	fi
-	restore "$1"
+	sources+=("$1")
+	names+=("$2")
+	tests+=("$3")
+	edits+=("$4")
 }
 
-range() { mutate hmm_range.c "$@"; }
-claim() { mutate hmm_claim.c "$@"; }
-dirty() { mutate hmm_dirty.c "$@"; }
-header() { mutate hmm_internal.h "$@"; }
-
-rm -rf "$work/good"
-mkdir -p "$work/mm"
-restore
-echo "KTAP version 1"
-
-build && SEED=1 "$work/hmm-range-test" >>"$work/log" 2>&1
-result $? "the code as it is passes all tests"
-mkdir -p "$work/good"
-cp -p "$work/"*.o "$work/good/"
+range() { mutant hmm_range.c "$@"; }
+claim() { mutant hmm_claim.c "$@"; }
+dirty() { mutant hmm_dirty.c "$@"; }
+header() { mutant hmm_internal.h "$@"; }
 
 # An invalidation starts.
 range "a start leaves the range valid" t1_start_invalidates \
@@ -122,18 +79,35 @@ range "a start is in the list later than it marks" t1_nothing_becomes_valid_once
 	list_add(\&invalidation->tracked, \&ranges->invalidations);\
 	spin_unlock(\&ranges->lock);/
 	}'
+range "own faults are counted" t14_own_copies_are_not_counted \
+	's/tracking->faulting != current/true/'
+range "while one faults, the others are not counted" t14_own_copies_are_not_counted \
+	's/tracking->faulting != current/!tracking->faulting/'
+claim "who faults is not known" t14_own_copies_are_not_counted \
+	's/tracking.faulting = current;/tracking.faulting = NULL;/'
+claim "a walk that goes on faults still" t14_own_copies_are_not_counted \
+	'/^static int hmm_walk_claim/,/^}/s/tracking->faulting = NULL;/;/'
+claim "a walk that has ended faults still" t14_own_copies_are_not_counted \
+	'/^static bool hmm_walk_again/,/^}/s/tracking->faulting = NULL;/;/'
 
 # What is noted.
 range "what is not claimed is noted too" t13_copies_do_not_disturb_the_walk \
 	'/^void hmm_range_note/,/^}/{
 		s/min\(invalidation->end, tracking->unclaimed.start\)/invalidation->end/
 	}'
-range "what is kept above is not noted" t13_what_is_hit_is_read_again \
+
+range "what is kept above is not noted" t13_what_is_kept_is_zapped_during_a_fault \
 	'/^void hmm_range_note/,/^}/{
 		s/max\(invalidation->start, tracking->unclaimed.end\)/ULONG_MAX/
 	}'
-range "what is stored below is not noted" t13_what_is_hit_is_read_again \
+range "what is stored below is not noted" t13_what_is_kept_is_zapped_during_a_fault \
 	'/^void hmm_range_note/,/^}/s/min\(invalidation->end, tracking->unclaimed.start\)/0/'
+range "where all is claimed nothing is noted" t13_what_is_hit_is_read_again \
+	'/^void hmm_range_note/,/^}/{
+		s/^(\tif \(tracking->unclaimed.start == .*\)) \{/\1\
+		return;\
+	if (false) {/
+	}'
 
 # Own invalidations.
 range "own ones are not ignored" t9_own_events_are_ignored_if_asked_for \
@@ -168,7 +142,7 @@ range "the end is noted for a valid range only" t9_own_one_around_a_foreign_one 
 range "the end of a foreign one is noted" t8_the_end_of_a_foreign_one_is_not_noted \
 	'/^hmm_ranges_note_own/,/^}/s/if \(hmm_range_ignores\(range, invalidation\)\)/if (true)/'
 claim "an ignored one in flight is not noted" t9_own_one_around_a_foreign_one \
-	'/^static int hmm_walk_begin/,/^}/s/hmm_range_note\(range, invalidation\);/;/'
+	'/^static void hmm_walk_go_on/,/^}/s/hmm_range_note\(.*/;/'
 
 # An invalidation ends, and the mm dies.
 range "an end makes the range valid again" t1_start_invalidates \
@@ -206,24 +180,35 @@ range "the death of the mm is not counted" t14_hits_are_counted \
 # Registering.
 range "register keeps the validity" garbage_validity_at_register \
 	'/^static void hmm_range_reset/,/^}/s/WRITE_ONCE\(tracking->valid, false\);/;/'
-range "register keeps the notes" garbage_notes_at_register \
-	'/^static void hmm_range_reset/,/^}/s/tracking->dirty = .*/;/'
-range "register keeps the call" garbage_call_at_register \
-	'/^static void hmm_range_reset/,/^}/s/tracking->call.hmm_pfns = NULL;/;/'
 range "register keeps what was told" garbage_retry_at_register \
 	'/^static void hmm_range_reset/,/^}/s/tracking->retry = false;/;/'
-range "register keeps the mm" garbage_mm_at_register \
-	'/^static void hmm_range_reset/,/^}/s/tracking->mm = NULL;/;/'
 range "register keeps the notifier" garbage_in_all_of_the_range_at_register \
 	'/^static void hmm_range_reset/,/^}/s/range->notifier = NULL;/;/'
 range "register keeps the bounds" garbage_in_all_of_the_range_at_register \
 	'/^static void hmm_range_reset/,/^}/s/range->start = start;/;/'
-range "register keeps the window" garbage_leaves_no_trace_at_register \
-	'/^static void hmm_range_reset/,/^}/s/tracking->window = .*/;/'
 range "register keeps the count of hits" garbage_leaves_no_trace_at_register \
 	'/^static void hmm_range_reset/,/^}/s/WRITE_ONCE\(tracking->seq, 0\);/;/'
-range "register keeps what was not claimed" garbage_leaves_no_trace_at_register \
-	'/^static void hmm_range_reset/,/^}/s/tracking->unclaimed = .*/;/'
+range "register keeps the window" garbage_window_at_register \
+	'/^static void hmm_range_reset/,/^}/s/tracking->window = .*/;/'
+range "register keeps the call" garbage_call_at_register \
+	'/^static void hmm_range_reset/,/^}/{
+		s/tracking->window = .*/;/
+		s/tracking->call.hmm_pfns = NULL;/;/
+	}'
+claim "register keeps the notes, and a walk does" garbage_notes_at_register \
+	'/^static void hmm_walk_new_call/,/^}/s/hmm_dirty_clear\(&tracking->dirty\);/;/'
+range "begin keeps the notes" garbage_leaves_no_trace_at_register \
+	'/^int hmm_range_begin/,/^}/s/hmm_dirty_clear\(&tracking->dirty\);/;/'
+range "begin keeps what was not claimed" garbage_leaves_no_trace_at_register \
+	'/^int hmm_range_begin/,/^}/s/tracking->unclaimed = .*/;/'
+range "begin keeps who faults" garbage_leaves_no_trace_at_register \
+	'/^int hmm_range_begin/,/^}/s/tracking->faulting = NULL;/;/'
+range "a failed register keeps the mm" garbage_mm_at_register \
+	'/^static void hmm_range_disown/,/^}/s/range->tracking.mm = NULL;/;/'
+range "a failed register keeps the ranges of the mm" garbage_mm_at_register \
+	'/^static void hmm_range_disown/,/^}/s/range->tracking.ranges = NULL;/;/'
+range "a failed register is not taken back" garbage_mm_at_register \
+	'/^__hmm_range_register/,/^}/s/^\t\thmm_range_disown\(range\);/\t\t;/'
 range "bounds may be misaligned" errno_of_bad_bounds \
 	'/^static bool hmm_range_is_sound/,/^}/{
 		s/!offset_in_page\(range->start \| range->end\)/true/
@@ -251,37 +236,40 @@ range "the last page is not registered" t4_ends_are_exclusive \
 claim "the flags are not latched" errno_of_a_mask_with_a_sparse_array \
 	'/^static int hmm_walk_begin/,/^}/s/tracking->flags \&/range->flags \&/'
 range "a dead mm is accepted" t7_all_fails_once_the_mm_is_dying \
-	'/^static int hmm_range_insert/,/^}/s/!atomic_read\(\&mm->mm_users\)/false/'
+	'/^hmm_range_insert/,/^}/s/!atomic_read\(\&mm->mm_users\)/false/'
 range "register does not pin the mm" t12_register_pins_the_mm \
 	's/^\tmmgrab\(mm\);/;/'
 range "unregister does not let the mm go" t12_register_pins_the_mm \
 	's/^\tmmdrop\(mm\);/(void)mm;/'
 range "unregister leaves the range valid" errno_of_an_unregistered_range \
 	'/^void hmm_range_unregister/,/^}/s/WRITE_ONCE\(range->tracking.valid, false\);/;/'
-range "unregister forgets nothing" t12_register_pins_the_mm \
-	'/^void hmm_range_unregister/,/^}/s/range->tracking.mm = NULL;/;/'
+range "unregister keeps the mm" errno_of_an_unregistered_range \
+	'/^static void hmm_range_disown/,/^}/s/range->tracking.mm = NULL;/;/'
+range "unregister keeps the ranges of the mm" t12_register_pins_the_mm \
+	'/^static void hmm_range_disown/,/^}/s/range->tracking.ranges = NULL;/;/'
 range "every registration takes the locks" t3_only_the_first_takes_the_locks \
-	'/^static int hmm_ranges_record\(/,/^}/s/if \(mmu_notifier_hmm_ranges\(mm\)\)/if (false)/'
+	'/^hmm_range_insert/,/^}/s/if \(unlikely\(!ranges\)\)/if (true)/'
 range "racing registrations all take the locks" t3_racing_registrations_take_the_locks_once \
 	'/^static int hmm_ranges_record_locked/,/^}/{
 		s/if \(mmu_notifier_hmm_ranges\(mm\)\)/if (false)/
 	}'
-range "the first registration in a dead mm is accepted" t12_a_dead_mm_is_not_recorded \
-	'/^static int hmm_ranges_record/,/^}/s/if \(!mmget_not_zero\(mm\)\)/mmget_not_zero(mm);\
-	if (false)/'
-range "the same with the lock held" t12_a_dead_mm_is_not_recorded \
-	'/^static int hmm_ranges_record_locked/,/^}/{
-		s/if \(!atomic_read\(\&mm->mm_users\)\)/if (false)/
+range "a mm that dies before the locks are taken is recorded" \
+	t12_a_mm_that_dies_meanwhile_is_not_recorded \
+	'/^static noinline int hmm_ranges_record/,/^}/{
+		s/if \(!mmget_not_zero\(mm\)\)/mmget_not_zero(mm);\
+	if (false)/
 	}'
 
 # Bounds, validity, waiting.
-range "bounds may be narrowed to nothing" errno_of_changed_bounds \
-	'/^bool hmm_range_has_window/,/^}/s/range->start < range->end/true/'
-range "bounds may be narrowed to a part of a page" errno_of_changed_bounds \
-	'/^bool hmm_range_has_window/,/^}/s/!offset_in_page\(range->start \| range->end\)/true/'
-range "the start may be moved down" errno_of_changed_bounds \
+header "bounds may be narrowed to nothing" errno_of_changed_bounds \
+	'/^static inline bool hmm_range_has_window/,/^}/s/range->start < range->end/true/'
+header "bounds may be narrowed to a part of a page" errno_of_changed_bounds \
+	'/^static inline bool hmm_range_has_window/,/^}/{
+		s/!offset_in_page\(range->start \| range->end\)/true/
+	}'
+header "the start may be moved down" errno_of_changed_bounds \
 	's/range->start >= node->start/true/'
-range "the end may be moved up" errno_of_changed_bounds \
+header "the end may be moved up" errno_of_changed_bounds \
 	's/range->end - 1 <= node->last/true/'
 range "begin takes any bounds" errno_of_changed_bounds \
 	'/^int hmm_range_begin/,/^}/s/ \|\| !hmm_range_has_window\(range\)//'
@@ -295,8 +283,8 @@ claim "a walk takes a mask with a sparse array" errno_of_a_mask_with_a_sparse_ar
 	'/^static int hmm_walk_begin/,/^}/{
 		s/range->pfn_flags_mask \&\& tracking->flags \& HMM_RANGE_SPARSE/false/
 	}'
-range "a range with a notifier is tracked" legacy_range_is_left_alone \
-	's/range->notifier \|\| !range->tracking.mm/!range->tracking.mm/'
+header "a range with a notifier is tracked" legacy_range_is_left_alone \
+	's/range->notifier \? NULL : range->tracking.ranges/range->tracking.ranges/'
 range "begin does not wait for what overlaps" t1_walk_fails_during_an_invalidation \
 	'/^static int hmm_ranges_readable/,/^}/s/return -EBUSY/continue/'
 range "every invalidation is waited for" t3_unrelated_invalidation_held_for_ever \
@@ -330,16 +318,17 @@ range "a killed wait goes on" t7_wait_ends_on_a_fatal_signal \
 
 # Which walk is a retry.
 claim "a walk is a retry untold" t8_untold_all_is_read \
-	's/return tracking->retry \&\& walk->fault/return walk->fault/'
+	's/return walk->retry \&\& walk->fault/return walk->fault/'
 claim "a snapshot leaves out" t8_what_asks_for_nothing_reads_all \
-	's/return tracking->retry \&\& walk->fault \&\&/return tracking->retry \&\&/
-	s/bool kept = walk->fault \&\&/bool kept = /'
+	's/return walk->retry \&\& walk->fault \&\&/return walk->retry \&\&/'
 claim "a fault that asks for nothing leaves out" t8_what_asks_for_nothing_reads_all \
 	's/\(range->default_flags \& HMM_PFN_REQ_FAULT\) \&\&/true \&\&/'
 claim "with a mask, too, some is left out" t8_with_a_mask_all_is_read \
 	's/!range->pfn_flags_mask/true/'
 claim "the array of a call with a mask is kept" t8_with_a_mask_all_is_read \
-	'/^static void hmm_range_new_call/,/^}/s/!range->pfn_flags_mask/true/'
+	'/^static void hmm_walk_new_call/,/^}/{
+		s/walk->fault \&\& !range->pfn_flags_mask/walk->fault/
+	}'
 claim "other flags are taken for a retry" t8_only_the_same_call_is_a_retry \
 	's/tracking->call.default_flags == range->default_flags/true/'
 claim "another owner is taken for a retry" t8_only_the_same_call_is_a_retry \
@@ -353,54 +342,55 @@ claim "another end is taken for a retry" t8_only_the_same_call_is_a_retry \
 claim "a fault is taken for the retry of a snapshot" t8_only_the_same_call_is_a_retry \
 	's/bool kept = walk->fault \&\&/bool kept = /'
 claim "what was told is not forgotten" t8_untold_all_is_read \
-	'/^static int hmm_walk_begin/,/^}/s/tracking->retry = false;/;/'
-claim "what was told is forgotten by a retry only" t8_untold_all_is_read \
-	'/^static int hmm_walk_begin/,/^}/s/tracking->retry = false;/if (retry)\
-		tracking->retry = false;/'
+	'/^bool hmm_range_take_retry/,/^}/s/range->tracking.retry = false;/;/'
+claim "a call that fails early keeps what was told" t8_untold_all_is_read \
+	'/^static int hmm_walk_begin/,/^}/{
+		s/^\tif \(hmm_range_take_retry\(range\)\)/\tif (false)/
+		s/^(\tspin_lock\(.*)/\tif (hmm_range_take_retry(range))\
+		walk->retry = true;\
+\1/
+	}'
 claim "a walk leaves the window" t1_of_the_window_that_was_walked \
-	'/^static void hmm_range_new_call/,/^}/s/tracking->window = .*/;/'
+	'/^static void hmm_walk_new_call/,/^}/s/tracking->window = .*/;/'
 claim "a new call reads what was noted" t8_untold_all_is_read \
-	'/^static void hmm_range_new_call/,/^}/s/tracking->dirty = .*/;/'
+	'/^static void hmm_walk_new_call/,/^}/s/hmm_dirty_clear\(&tracking->dirty\);/;/'
 claim "the flags of a call are not kept" t8_told_what_was_hit_is_read \
-	'/^static void hmm_range_new_call/,/^}/s/tracking->call.default_flags = .*/;/'
+	'/^static void hmm_walk_new_call/,/^}/s/tracking->call.default_flags = .*/;/'
 claim "the owner of a call is not kept" t9_a_retry_reads_what_own_ones_hit \
-	'/^static void hmm_range_new_call/,/^}/s/tracking->call.dev_private_owner = .*/;/'
+	'/^static void hmm_walk_new_call/,/^}/s/tracking->call.dev_private_owner = .*/;/'
 
 # A walk.
-claim "a walk leaves the range valid" random_steps \
+claim "a walk leaves the range valid" t9_a_running_walk_takes_own_ones_for_others \
 	'/^static int hmm_walk_begin/,/^}/s/WRITE_ONCE\(tracking->valid, false\);/;/'
 claim "a mm without users is walked" t7_an_empty_retry_fails_when_the_mm_dies \
 	'/^static int hmm_walk_begin/,/^}/s/!atomic_read\(\&tracking->mm->mm_users\)/false/'
 claim "an unstable mm is walked" t7_walk_fails_when_the_mm_is_unstable \
 	's/check_stable_address_space\(tracking->mm\)/false/'
-claim "notes are taken and kept" t8_told_what_was_hit_is_read \
-	'/^static void hmm_walk_take_notes/,/^}/s/walk->range->tracking.dirty = .*/;/'
 claim "what is in flight is claimed" t13_goes_round_what_is_in_flight \
 	'/^static int hmm_walk_claim/,/^}/s/if \(!hmm_overlaps\(.*\)\)/if (true)/'
 claim "what follows one in flight is not read" t13_goes_round_what_is_in_flight \
-	'/^static int hmm_walk_claim/,/^}/s/extent->start = PAGE_ALIGN\(invalidation->end\);/;/'
+	'/^static void hmm_walk_go_round/,/^}/s/extent->start = PAGE_ALIGN\(.*/;/'
 claim "a claim reaches into one in flight" t13_goes_round_what_is_in_flight \
-	'/^static int hmm_walk_claim/,/^}/s/\*end = start;/*end = start + PAGE_SIZE;/'
+	'/^static int hmm_walk_claim/,/^}/{
+		s/walk->claimed = start;/walk->claimed = start + PAGE_SIZE;/
+	}'
 claim "a claim grows again" t13_goes_round_in_any_order \
 	'/^static int hmm_walk_claim/,/^}/{
-		s/(hmm_overlaps\(invalidation, extent->start), \*end/\1, extent->end/
+		s/(hmm_overlaps\(invalidation, extent->start), walk->claimed/\1, extent->end/
 	}'
 claim "what a walk goes round is taken for unclaimed" t13_goes_round_what_is_in_flight \
-	'/^static int hmm_walk_claim/,/^}/{
-		s/^\t\ttracking->unclaimed = \(struct hmm_extent\)\{\};/;/
-	}'
+	'/^static void hmm_walk_go_round/,/^}/s/tracking->unclaimed = .*/;/'
 claim "what a walk goes round is not noted" t13_comes_back \
-	'/^static int hmm_walk_claim/,/^}/s/hmm_range_note\(.*/;/
-	/^static int hmm_walk_begin/,/^}/s/hmm_range_note\(.*/;/'
+	'/^static void hmm_walk_go_round/,/^}/s/hmm_range_note\(.*/;/'
 claim "a walk does not see that the mm dies" t7_an_empty_retry_fails_when_the_mm_dies \
-	'/^static int hmm_walk_claim/,/^}/s/if \(ranges->dying\)/if (false)/'
+	'/^static int hmm_walk_claim/,/^}/s/return ranges->dying \? -EFAULT : 0/return 0/'
 claim "a claim is made after the read" t13_what_is_hit_is_read_again \
 	'/^static int hmm_walk_claim/,/^}/{
-		s/(tracking->unclaimed = \(struct hmm_extent\)\{) \*end/\1 extent->start/
+		s/(tracking->unclaimed = \(struct hmm_extent\)\{) walk->claimed/\1 extent->start/
 	}'
 claim "a claim is of all" t13_nothing_is_noted_of_what_is_not_claimed \
 	'/^static int hmm_walk_claim/,/^}/{
-		s/(tracking->unclaimed = \(struct hmm_extent\)\{) \*end, extent->end/\1/
+		s/(tracking->unclaimed = \(struct hmm_extent\)\{) walk->claimed, extent->end/\1/
 	}'
 claim "nothing is given back before a fault" t13_copies_do_not_disturb_the_walk \
 	's/walk->range->tracking.unclaimed = walk->extent;/;/'
@@ -416,15 +406,19 @@ claim "the page that is faulted in is not given back" t13_what_is_kept_is_zapped
 claim "there are no rounds" t13_two_rounds \
 	's/else if \(walk->rounds\)/else if (false)/'
 claim "there is one round more" t13_two_rounds \
-	's/walk->rounds = HMM_WALK_ROUNDS;/walk->rounds = HMM_WALK_ROUNDS + 1;/'
+	's/(walk->rounds = .* HMM_WALK_ROUNDS);/\1 + 1;/'
 claim "there is a round less" t13_two_rounds \
-	's/walk->rounds = HMM_WALK_ROUNDS;/walk->rounds = HMM_WALK_ROUNDS - 1;/'
+	's/(walk->rounds = .* HMM_WALK_ROUNDS);/\1 - 1;/'
+claim "there are rounds with a mask" t13_no_rounds_with_a_mask \
+	's/walk->rounds = walk->mask \? 0 : /walk->rounds = /'
 claim "rounds have no end" t13_two_rounds \
 	's/walk->rounds--;/;/'
 claim "where a walk was interrupted is not put back" t8_a_walk_that_fails_puts_its_notes_back \
 	's/tracking->dirty.rest = walk->extent;/;/'
 claim "where a walk was interrupted takes a note" t8_where_it_was_interrupted_takes_no_note \
 	'/^static bool hmm_walk_next/,/^}/s/walk->extent.end/walk->extent.start/'
+claim "what is left takes a note of the next walk" t8_what_is_left_takes_no_note \
+	's/tracking->dirty.left\+\+;/;/'
 claim "what follows is not put back" t8_a_walk_that_fails_puts_its_notes_back \
 	'/^static void hmm_walk_put_back/,/^}/s/while \(hmm_walk_next\(walk\)\)/while (false)/'
 claim "nothing is put back" t8_a_walk_that_fails_puts_its_notes_back \
@@ -434,23 +428,41 @@ claim "the end of a walk does not see that the mm dies" t7_an_empty_retry_fails_
 claim "a walk that was hit does not see that the mm dies" \
 	t7_a_walk_that_is_hit_fails_when_the_mm_dies \
 	's/else if \(ranges->dying\)/else if (ranges->dying \&\& !tracking->dirty.nr)/'
-claim "a walk becomes valid later than it looks at the notes" random_steps \
+claim "a walk becomes valid later than it looks at the notes" t13_one_invalidation_in_each_order \
 	'/^static bool hmm_walk_again/,/^}/s/^(\t+)smp_store_release/\1spin_unlock(\&ranges->lock);\
 \1spin_lock(\&ranges->lock);\
 \1smp_store_release/'
-claim "a claim is made later than the look at the list" random_steps \
+claim "a claim is made later than the look at the list" t13_one_invalidation_in_each_order \
 	'/^static int hmm_walk_claim/,/^}/s/^\ttracking->unclaimed =/\tspin_unlock(\&ranges->lock);\
 	spin_lock(\&ranges->lock);\
 	tracking->unclaimed =/'
 claim "a walk is valid whatever came in between" t1_invalidation_during_a_walk \
 	'/^static bool hmm_walk_again/,/^}/{
-		s/else if \(!hmm_dirty_next\(/else if (1 | !hmm_dirty_next(/
+		s/else if \(hmm_dirty_is_empty\(.*\)\)/else if (true)/
 	}'
 claim "a walk that fails makes valid" t8_a_walk_that_fails_puts_its_notes_back \
 	's/^(\t+)hmm_walk_put_back\(walk\);/\1hmm_walk_put_back(walk);\
 \1smp_store_release(\&tracking->valid, true);/'
 
 # The notes.
+dirty "notes are taken and kept" t8_told_what_was_hit_is_read \
+	'/^void hmm_dirty_move/,/^}/s/hmm_dirty_clear\(from\);/;/'
+dirty "the last note is not taken" t8_notes_are_exact \
+	'/^void hmm_dirty_move/,/^}/s/to->nr = from->nr;/to->nr = from->nr - !!from->nr;/'
+dirty "the chunks are not taken" t8_chunks_add_up \
+	'/^void hmm_dirty_move/,/^}/s/to->chunks = from->chunks;/to->chunks = 0;/'
+dirty "the rest is not taken" t8_a_walk_that_fails_puts_its_notes_back \
+	'/^void hmm_dirty_move/,/^}/s/to->rest = from->rest;/to->rest = (struct hmm_extent){};/'
+header "the number of notes is not cleared" t8_told_what_was_hit_is_read \
+	'/^static inline void hmm_dirty_clear/,/^}/s/dirty->nr = 0;/;/'
+header "what was left is not cleared" garbage_leaves_no_trace_at_register \
+	'/^static inline void hmm_dirty_clear/,/^}/s/dirty->left = 0;/;/'
+header "the chunks are not cleared" t8_chunks_add_up \
+	'/^static inline void hmm_dirty_clear/,/^}/s/dirty->chunks = 0;/;/'
+header "the rest is not cleared" t8_a_walk_that_fails_puts_its_notes_back \
+	'/^static inline void hmm_dirty_clear/,/^}/s/dirty->rest = .*/;/'
+header "no note makes the notes none" t1_invalidation_during_a_walk \
+	'/^static inline bool hmm_dirty_is_empty/,/^}/s/!dirty->nr \&\&/true \&\&/'
 dirty "a note is not of the window" t8_told_what_was_hit_is_read \
 	'/^void hmm_dirty_add/,/^}/s/max\(start, window->start\)/start/'
 dirty "a note reaches beyond the window" t8_told_what_was_hit_is_read \
@@ -459,12 +471,14 @@ dirty "a note starts in mid-page" t8_parts_of_pages \
 	's/extent.start = round_down.*/;/'
 dirty "a note ends in mid-page" t8_parts_of_pages \
 	's/extent.end = round_up.*/;/'
-dirty "an empty note is one" t8_notes_are_exact \
+dirty "an empty note is one" t13_copies_do_not_disturb_the_walk \
 	's/if \(extent.start >= extent.end\)/if (false)/'
 dirty "a note less is exact" t8_notes_are_exact \
-	's/dirty->nr < HMM_DIRTY_NOTES/dirty->nr < HMM_DIRTY_NOTES - 1/'
+	's/(dirty->left \+ HMM_DIRTY_HITS)/\1 - 1/'
 dirty "a note more is exact" t8_beyond_the_notes_chunks_are_read \
-	's/dirty->nr < HMM_DIRTY_NOTES/dirty->nr <= HMM_DIRTY_NOTES/'
+	's/(dirty->left \+ HMM_DIRTY_HITS)/\1 + 1/'
+dirty "there is no end of notes" t8_what_is_left_takes_no_note \
+	's/min\((dirty->left \+ HMM_DIRTY_HITS), HMM_DIRTY_NOTES\)/\1/'
 dirty "no notes are joined" t8_notes_that_meet_share_a_place \
 	's/hmm_dirty_join\(dirty, \&extent\);/;/'
 dirty "what adjoins below is not joined" t8_notes_that_meet_share_a_place \
@@ -498,17 +512,100 @@ dirty "the last chunk reaches beyond the window" t8_beyond_the_notes_chunks_are_
 dirty "chunks that follow are not one" t8_chunks_add_up \
 	's/chunks = ~\(chunks \| \(BIT_ULL\(first\) - 1\)\);/chunks = 0;/'
 dirty "chunks below are found again" t8_chunks_add_up \
-	's/chunks \&= GENMASK_ULL\(63, offset >> shift\);/;/'
+	's/chunks \&= GENMASK_ULL\(63, from >> shift\);/;/'
 dirty "chunks are not found" t8_beyond_the_notes_chunks_are_read \
 	's/hmm_extent_first\(next, \&chunks, from\);/;/'
 dirty "notes are not found" t8_told_what_was_hit_is_read \
 	's/hmm_extent_first\(next, \&dirty->notes\[i\], from\);/;/'
-dirty "the rest is not found" t8_untold_all_is_read \
+dirty "the rest is not found" t8_a_walk_that_fails_puts_its_notes_back \
 	's/hmm_extent_first\(next, \&dirty->rest, from\);/;/'
 dirty "the highest comes first" t8_notes_are_exact \
 	's/start < next->start/(next->start == ULONG_MAX || start > next->start)/'
 dirty "what was read is found again" t8_notes_and_chunks_may_overlap \
 	's/unsigned long start = max\(extent->start, from\);/unsigned long start = extent->start;/'
 
+# Link a program of the copies. A file includes the header that lies beside it.
+build()
+{
+	make --no-print-directory build OUTPUT="$work" EXTRA_CFLAGS=-w \
+		HMM_RANGE="$work/mm/hmm_range.c" HMM_CLAIM="$work/mm/hmm_claim.c" \
+		HMM_DIRTY="$work/mm/hmm_dirty.c" >"$work/log" 2>&1
+}
+
+run() { SEED=1 "$work/hmm-range-test" "$@" >>"$work/log" 2>&1; }
+
+# Put FILE back, or all of them, and what was built of it. The old times are
+# kept, so that make builds again what the next mutant changes, and only that.
+restore()
+{
+	local file
+
+	for file in ${1:-$files}; do
+		cp -p "$mm/$file" "$work/mm/$file"
+	done
+	[ ! -d "$work/good" ] || cp -p "$work/good/"*.o "$work/"
+}
+
+# Say in one line what has become of mutant NUMBER.
+try()
+{
+	local source=$mm/${sources[$1]} copy=$work/mm/${sources[$1]}
+	local name=${names[$1]} test=${tests[$1]}
+
+	sed -E "${edits[$1]}" "$source" >"$copy"
+	if cmp -s "$source" "$copy"; then
+		echo "not ok $name: the edit does not fit ${sources[$1]} any more"
+	elif ! build; then
+		echo "not ok $name: does not build"
+	elif run "$test"; then
+		echo "not ok $name: $test did not fail"
+	elif ! grep -q "^not ok 1 - $test\$" "$work/log"; then
+		echo "not ok $name: there is no test $test"
+	else
+		echo "ok $name: $test"
+	fi
+	restore "${sources[$1]}"
+}
+
+# Each worker has a directory of its own, and one mutant in so many as there are.
+worker()
+{
+	local number=$1
+
+	work=$top/$1
+	rm -rf "$work/good"
+	mkdir -p "$work/mm"
+	restore
+	if ! build; then
+		echo "not ok the code as it is: does not build"
+		return
+	fi
+	mkdir -p "$work/good"
+	cp -p "$work/"*.o "$work/good/"
+	if [ "$number" = 0 ]; then
+		run && echo "ok the code as it is: passes all tests" ||
+			echo "not ok the code as it is: fails"
+		number=$workers
+	fi
+	for (( ; number < ${#names[@]}; number += workers)); do
+		try "$number"
+	done
+}
+
+nr=${#names[@]}
+failed=0
+answers=()
+for ((i = 0; i < workers; i++)); do
+	exec {answer}< <(worker "$i")
+	answers+=("$answer")
+done
+echo "KTAP version 1"
+for ((i = 0; i < nr; i++)); do
+	read -r -u "${answers[i % workers]}" line ||
+		line="not ok ${names[i]}: nobody has tried"
+	[[ $line == ok* ]] || failed=$((failed + 1))
+	echo "${line%%ok *}ok $((i + 1)) - ${line#*ok }"
+done
 echo "1..$nr"
+echo "# $((nr - failed)) passed, $failed failed"
 exit $((failed > 0))

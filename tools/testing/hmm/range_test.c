@@ -679,6 +679,83 @@ static void t1_nothing_becomes_valid_once_one_has_started(void)
 	mmput(mm);
 }
 
+/* At which of the moments the next invalidation starts. */
+static unsigned int started_at;
+
+static void start_at_a_moment(void)
+{
+	if (++times_unlocked == started_at)
+		start_pages(&hit, armed_range->tracking.mm, 15, 1);
+}
+
+/* What is armed and what has started is one before the other. */
+static void t1_an_invalidation_at_each_moment_of_begin(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+
+	register_pages(&range, mm, 10, 10);
+	armed_range = &range;
+	for (started_at = 1; ; started_at++) {
+		times_unlocked = 0;
+		shim_run_unlocked(start_at_a_moment);
+		hmm_range_begin(&range);
+		shim_run_unlocked(NULL);
+		if (times_unlocked < started_at)
+			break;
+		EXPECT(!hmm_range_valid(&range));
+		end_pages(&hit);
+		EXPECT(!hmm_range_valid(&range));
+	}
+	EXPECT(started_at > 2);
+	hmm_range_unregister(&range);
+	mmput(mm);
+}
+
+/* One that comes and goes while others are marked, noted, or the mm dies. */
+static struct hmm_range *passing;
+static unsigned int passes_at;
+
+static void pass(void)
+{
+	if (++times_unlocked != passes_at)
+		return;
+	hmm_range_unregister(passing);
+	free(passing);
+	passing = NULL;
+}
+
+static void t3_unregistered_at_each_moment(void)
+{
+	struct mm_struct *mm;
+	struct hmm_range stays;
+	struct mmu_notifier_range own;
+	static int owner;
+
+	for (passes_at = 1; !passing; passes_at++) {
+		mm = mm_alloc();
+		passing = malloc(sizeof(*passing));
+		*passing = stays = RANGE();
+		passing->dev_private_owner = &owner;
+		passing->ignore_events = BIT(MMU_NOTIFY_MIGRATE);
+		register_pages(passing, mm, 10, 10);
+		register_pages(&stays, mm, 12, 10);
+		times_unlocked = 0;
+		shim_run_unlocked(pass);
+		start_event(&own, mm, 15, 1, MMU_NOTIFY_MIGRATE, &owner);
+		EXPECT(walk(&stays) == -EBUSY);
+		end_pages(&own);
+		EXPECT(!walk(&stays));
+		mmput(mm);
+		shim_run_unlocked(NULL);
+		EXPECT(!hmm_range_valid(&stays));
+		hmm_range_unregister(&stays);
+	}
+	EXPECT(passes_at > 5);
+	hmm_range_unregister(passing);
+	free(passing);
+}
+
 /* A walk that is told to leave all as it is does look. */
 static void t7_an_empty_retry_fails_when_the_mm_dies(void)
 {
@@ -1246,6 +1323,8 @@ const struct test range_tests[] = {
 	TEST(t7_woken_when_the_invalidation_is_off_the_list),
 	TEST(t7_nothing_becomes_valid_when_the_mm_dies),
 	TEST(t1_nothing_becomes_valid_once_one_has_started),
+	TEST(t1_an_invalidation_at_each_moment_of_begin),
+	TEST(t3_unregistered_at_each_moment),
 	TEST(t7_an_empty_retry_fails_when_the_mm_dies),
 	TEST(t7_all_fails_once_the_mm_is_dying),
 	TEST(t7_walk_fails_when_the_mm_is_unstable),

@@ -454,6 +454,7 @@ static void t8_only_the_same_call_is_a_retry(void)
 {
 	struct mm_struct *mm = mm_alloc();
 	struct hmm_range range = RANGE();
+	struct test_walk w = { };
 
 	register_pages(&range, mm, 100, 64);
 	READS_ALL_AFTER(range.default_flags |= HMM_PFN_REQ_WRITE);
@@ -469,6 +470,12 @@ static void t8_only_the_same_call_is_a_retry(void)
 	/* There and back: what was last walked is another window. */
 	READS_ALL_AFTER(range.end -= PAGE_SIZE; EXPECT(!walk(&range));
 			range.end += PAGE_SIZE);
+	/* The owner that counts is that of the call. */
+	range.dev_private_owner = &owner;
+	EXPECT(!walk(&range));
+	invalidate_pages(mm, 120, 1);
+	EXPECT(!retry_range(&w, &range));
+	EXPECT(STORED(&w, { 120, 1 }));
 	/* Between the walk and the retry the array could miss a hit. */
 	READS_ALL_AFTER(EXPECT(!hmm_range_begin(&range)));
 	READS_ALL_AFTER(EXPECT(!hmm_range_begin(&range));
@@ -824,6 +831,7 @@ static void t9_a_retry_reads_what_own_ones_hit(void)
 {
 	struct mm_struct *mm = mm_alloc();
 	struct hmm_range range = OWN_RANGE();
+	struct mmu_notifier_range own;
 	struct test_walk w = { };
 
 	register_pages(&range, mm, 100, 64);
@@ -845,7 +853,17 @@ static void t9_a_retry_reads_what_own_ones_hit(void)
 	migrate_own(mm, 110, 1);
 	EXPECT(!retry_range(&w, &range));
 	EXPECT(STORED(&w, { 110, 1 }, { 150, 1 }));
+	hmm_range_unregister(&range);
 
+	/* Whatever its kind. */
+	range.ignore_events = BIT(MMU_NOTIFY_EXCLUSIVE);
+	register_pages(&range, mm, 100, 64);
+	EXPECT(!walk(&range));
+	start_event(&own, mm, 110, 1, MMU_NOTIFY_EXCLUSIVE, &owner);
+	end_pages(&own);
+	EXPECT(hmm_range_valid(&range));
+	EXPECT(!retry_range(&w, &range));
+	EXPECT(STORED(&w, { 110, 1 }));
 	hmm_range_unregister(&range);
 	mmput(mm);
 }
@@ -1205,13 +1223,22 @@ static void t13_nothing_is_noted_of_what_is_not_claimed(void)
 	/* The first claim ends at page 110. */
 	start_pages(&slow_zap, mm, 110, 1);
 	meetings[0] = (struct meeting){
-		.page = 105, .first = 112, .nr = 3, .times = 1,
+		.page = 105, .first = 112, .nr = 8, .times = 1,
 	};
 	EXPECT(walk_range(&w, &range) == -EBUSY);
 	EXPECT(STORED(&w, { 100, 10 }, { 111, 9 }));
 	end_pages(&slow_zap);
 	EXPECT(!retry_range(&w, &range));
 	EXPECT(STORED(&w, { 110, 1 }));
+
+	/* What the claim ends at is over by then, and hit once more. */
+	meetings[1] = (struct meeting){ .page = 1, .end_page = 103, .in_flight = true };
+	start_pages(&meetings[1].invalidation, mm, 110, 1);
+	meetings[0] = (struct meeting){
+		.page = 105, .first = 110, .nr = 10, .times = 1,
+	};
+	EXPECT(!walk_range(&w, &range));
+	EXPECT(STORED(&w, { 100, 20 }));
 
 	hmm_range_unregister(&range);
 	mmput(mm);
