@@ -684,8 +684,10 @@ static unsigned int started_at;
 
 static void start_at_a_moment(void)
 {
-	if (++times_unlocked == started_at)
-		start_pages(&hit, armed_range->tracking.mm, 15, 1);
+	if (++times_unlocked != started_at)
+		return;
+	start_pages(&hit, armed_range->tracking.mm, 15, 1);
+	EXPECT(!hmm_range_valid(armed_range));
 }
 
 /* What is armed and what has started is one before the other. */
@@ -709,6 +711,28 @@ static void t1_an_invalidation_at_each_moment_of_begin(void)
 	}
 	EXPECT(started_at > 2);
 	hmm_range_unregister(&range);
+	mmput(mm);
+}
+
+/* Out of the tree it is not marked any more, so it is not valid either. */
+static void t1_an_invalidation_at_each_moment_of_unregister(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+
+	armed_range = &range;
+	for (started_at = 1; ; started_at++) {
+		register_pages(&range, mm, 10, 10);
+		EXPECT(!hmm_range_begin(&range));
+		times_unlocked = 0;
+		shim_run_unlocked(start_at_a_moment);
+		hmm_range_unregister(&range);
+		shim_run_unlocked(NULL);
+		if (times_unlocked < started_at)
+			break;
+		end_pages(&hit);
+	}
+	EXPECT(started_at > 2);
 	mmput(mm);
 }
 
@@ -920,6 +944,11 @@ static void t12_a_failed_register_leaves_nothing(void)
 	shim_killed = true;
 	EXPECT(register_pages(&range, mm, 10, 10) == -EINTR);
 	shim_killed = false;
+	shim_no_memory = true;
+	EXPECT(register_pages(&range, mm, 10, 10) == -ENOMEM);
+	shim_no_memory = false;
+	mmap_write_lock(mm);
+	mmap_write_unlock(mm);
 	EXPECT(atomic_read(&mm->mm_count) == 1);
 	EXPECT(atomic_read(&mm->mm_users) == 1);
 	hmm_range_unregister(&range);
@@ -1324,6 +1353,7 @@ const struct test range_tests[] = {
 	TEST(t7_nothing_becomes_valid_when_the_mm_dies),
 	TEST(t1_nothing_becomes_valid_once_one_has_started),
 	TEST(t1_an_invalidation_at_each_moment_of_begin),
+	TEST(t1_an_invalidation_at_each_moment_of_unregister),
 	TEST(t3_unregistered_at_each_moment),
 	TEST(t7_an_empty_retry_fails_when_the_mm_dies),
 	TEST(t7_all_fails_once_the_mm_is_dying),

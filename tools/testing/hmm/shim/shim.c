@@ -23,6 +23,7 @@ bool shim_sleep_overran;
 __thread bool shim_killed;
 void (*shim_mmap_awaited)(void);
 void (*shim_may_sleep)(void);
+bool shim_no_memory;
 struct lockdep_map __mmu_notifier_invalidate_range_start_map;
 
 static __thread int spinlocks_held;
@@ -317,6 +318,8 @@ int mmu_notifier_track_ranges(struct mm_struct *mm)
 	mm->all_locks_taken++;
 	if (mm->hmm_ranges)
 		return 0;
+	if (shim_no_memory)
+		return -ENOMEM;
 	ranges = calloc(1, sizeof(*ranges));
 	hmm_ranges_init(ranges);
 	/* Pairs with the acquire in mmu_notifier_hmm_ranges(). */

@@ -31,6 +31,9 @@ struct mmu_notifier_range {
 	struct list_head tracked;
 };
 
+/* There is none for the subscriptions of an mm. */
+extern bool shim_no_memory;
+
 void mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range);
 void mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range);
 
