@@ -48,6 +48,17 @@ range "a start looks at the registered bounds" t1_of_the_window_that_was_walked 
 			   range->tracking.node.last + 1) \&\&\
 	    !hmm_overlaps(invalidation,/
 	}'
+range "a start drops the lock before it marks" t3_unregistered_at_each_moment \
+	'/^void hmm_ranges_invalidate_start/,/^}/{
+		s/^\tif \(node\)/\tspin_unlock(\&ranges->lock);\
+	spin_lock(\&ranges->lock);\
+	if (node)/
+	}'
+range "a start beside the window makes invalid" t1_of_the_window_that_was_walked \
+	'/^static void hmm_range_mark/,/^}/{
+		s/^\tif \(!hmm_overlaps/\tWRITE_ONCE(tracking->valid, false);\
+	if (!hmm_overlaps/
+	}'
 header "the end of an invalidation is inclusive" t4_ends_are_exclusive \
 	'/^static inline bool hmm_overlaps/,/^}/s/(invalidation->end >) start/\1= start/'
 header "the end of a range is inclusive" t4_ends_are_exclusive \
@@ -126,6 +137,10 @@ range "a running walk ignores own ones" t9_a_running_walk_takes_own_ones_for_oth
 	's/tracking->valid \&\& hmm_range_ignores/hmm_range_ignores/'
 range "the end of an ignored one is not noted" t9_a_retry_reads_what_own_ones_hit \
 	'/^void hmm_ranges_invalidate_end/,/^}/s/hmm_ranges_note_own\(ranges, invalidation\);/;/'
+range "the end of an ignored one of one kind is noted" t9_a_retry_reads_what_own_ones_hit \
+	'/^void hmm_ranges_invalidate_end/,/^}/{
+		s/unlikely\(invalidation->owner\)/invalidation->event == MMU_NOTIFY_MIGRATE/
+	}'
 range "the end is noted later than it leaves the list" t9_noted_when_it_leaves_the_list \
 	'/^void hmm_ranges_invalidate_end/,/^}/s/^(\t__list_del_entry.*)/\1\
 	spin_unlock(\&ranges->lock);\
@@ -243,6 +258,13 @@ range "unregister does not let the mm go" t12_register_pins_the_mm \
 	's/^\tmmdrop\(mm\);/(void)mm;/'
 range "unregister leaves the range valid" errno_of_an_unregistered_range \
 	'/^void hmm_range_unregister/,/^}/s/WRITE_ONCE\(range->tracking.valid, false\);/;/'
+range "unregister takes out of the tree before it invalidates" \
+	t1_an_invalidation_at_each_moment_of_unregister \
+	'/^void hmm_range_unregister/,/^}/{
+		s/^\tWRITE_ONCE\(range->tracking.valid, false\);//
+		s/^(\tspin_unlock.*)/\1\
+	WRITE_ONCE(range->tracking.valid, false);/
+	}'
 range "unregister keeps the mm" errno_of_an_unregistered_range \
 	'/^static void hmm_range_disown/,/^}/s/range->tracking.mm = NULL;/;/'
 range "unregister keeps the ranges of the mm" t12_register_pins_the_mm \
@@ -253,6 +275,16 @@ range "racing registrations all take the locks" t3_racing_registrations_take_the
 	'/^static int hmm_ranges_record_locked/,/^}/{
 		s/if \(mmu_notifier_hmm_ranges\(mm\)\)/if (false)/
 	}'
+range "a failed register keeps the mmap lock" t12_a_failed_register_leaves_nothing \
+	'/^static noinline int hmm_ranges_record/,/^}/{
+		s/mmap_write_unlock\(mm\);/if (!ret)\
+			&/
+	}'
+range "a failed register keeps the users of the mm" t12_a_failed_register_leaves_nothing \
+	's/^\tmmput_async\(mm\);/\tif (!ret)\
+		&/'
+range "to fail to record is to succeed" t12_a_failed_register_leaves_nothing \
+	'/^static noinline int hmm_ranges_record/,/^}/s/return ret;/return 0;/'
 range "a mm that dies before the locks are taken is recorded" \
 	t12_a_mm_that_dies_meanwhile_is_not_recorded \
 	'/^static noinline int hmm_ranges_record/,/^}/{
@@ -303,6 +335,25 @@ range "a wait looks at the window of before" t3_waits_for_the_bounds_that_are_se
 	}'
 range "begin makes valid in any case" t1_walk_fails_during_an_invalidation \
 	's/WRITE_ONCE\(tracking->valid, !ret\)/WRITE_ONCE(tracking->valid, true)/'
+range "begin makes valid after the unlock" t1_an_invalidation_at_each_moment_of_begin \
+	'/^int hmm_range_begin/,/^}/{
+		s/^\tWRITE_ONCE\(tracking->valid, !ret\);//
+		s/^(\tspin_unlock.*)/\1\
+	WRITE_ONCE(tracking->valid, !ret);/
+	}'
+range "begin arms later than it looks at the list" t1_an_invalidation_at_each_moment_of_begin \
+	'/^int hmm_range_begin/,/^}/{
+		s/^\ttracking->window = /\tspin_unlock(\&ranges->lock);\
+	spin_lock(\&ranges->lock);\
+&/
+	}'
+range "only the oldest in flight is waited for" t7_wait_ends_with_the_invalidation \
+	'/^static int hmm_ranges_readable/,/^}/{
+		s/return -EBUSY;/return invalidation->tracked.next ==\
+			       \&ranges->invalidations ? -EBUSY : 0;/
+	}'
+range "a wait says what was before it slept" t7_wait_ends_with_the_invalidation \
+	's/\(ret = (hmm_range_poll\(ranges, range\))\) != -EBUSY/\1 != -EBUSY/'
 range "begin leaves the window" t1_of_the_window_that_was_walked \
 	'/^int hmm_range_begin/,/^}/s/tracking->window = .*/;/'
 range "begin does not end the call" t8_only_the_same_call_is_a_retry \
@@ -341,6 +392,16 @@ claim "another end is taken for a retry" t8_only_the_same_call_is_a_retry \
 	's/tracking->window.end == range->end/true/'
 claim "a fault is taken for the retry of a snapshot" t8_only_the_same_call_is_a_retry \
 	's/bool kept = walk->fault \&\&/bool kept = /'
+claim "a call is one of the owner that was registered" t8_only_the_same_call_is_a_retry \
+	'/^static void hmm_walk_new_call/,/^}/{
+		s/dev_private_owner = range->dev_private_owner/dev_private_owner = tracking->owner/
+	}'
+claim "a new call reads all that was registered" t1_of_the_window_that_was_walked \
+	's/walk->extent = tracking->window;/walk->extent = (struct hmm_extent)\
+		{ tracking->node.start, tracking->node.last + 1 };/'
+claim "a new call reads what lay in its notes" t1_start_invalidates \
+	'/^static void hmm_walk_new_call/,/^}/s/hmm_dirty_clear\(\&walk->todo\);/;/
+	/^static bool hmm_walk_next/,/^}/s/walk->extent.end != window->end/true/'
 claim "what was told is not forgotten" t8_untold_all_is_read \
 	'/^bool hmm_range_take_retry/,/^}/s/range->tracking.retry = false;/;/'
 claim "a call that fails early keeps what was told" t8_untold_all_is_read \
@@ -374,6 +435,20 @@ claim "a claim reaches into one in flight" t13_goes_round_what_is_in_flight \
 	'/^static int hmm_walk_claim/,/^}/{
 		s/walk->claimed = start;/walk->claimed = start + PAGE_SIZE;/
 	}'
+claim "a claim reaches into a part of a page in flight" t8_parts_of_pages \
+	's/PAGE_ALIGN_DOWN\(invalidation->start\)/PAGE_ALIGN(invalidation->start)/'
+claim "a part of a page in flight is not gone round" t8_parts_of_pages \
+	's/PAGE_ALIGN\(invalidation->end\)/PAGE_ALIGN_DOWN(invalidation->end)/'
+claim "a page behind one in flight is gone round, too" t13_goes_round_what_is_in_flight \
+	's/PAGE_ALIGN\(invalidation->end\)/& + PAGE_SIZE/'
+claim "a claim ends at the last one in flight" t13_goes_round_in_any_order \
+	'/^static int hmm_walk_claim/,/^}/{
+		/walk->claimed = start;/,/continue;/s/continue;/break;/
+	}'
+claim "the next extent is not claimed" t13_goes_round_what_is_in_flight \
+	'/^int hmm_range_walk/,/^}/{
+		s/ret = hmm_walk_claim_more\(walk\);/walk->claimed = walk->extent.end;/
+	}'
 claim "a claim grows again" t13_goes_round_in_any_order \
 	'/^static int hmm_walk_claim/,/^}/{
 		s/(hmm_overlaps\(invalidation, extent->start), walk->claimed/\1, extent->end/
@@ -392,6 +467,18 @@ claim "a claim is of all" t13_nothing_is_noted_of_what_is_not_claimed \
 	'/^static int hmm_walk_claim/,/^}/{
 		s/(tracking->unclaimed = \(struct hmm_extent\)\{) walk->claimed, extent->end/\1/
 	}'
+claim "what is not claimed starts a page late" t13_nothing_is_noted_of_what_is_not_claimed \
+	'/^static int hmm_walk_claim/,/^}/{
+		s/(tracking->unclaimed = .*\{ walk->claimed),/\1 + PAGE_SIZE,/
+	}'
+claim "what is not claimed ends a page early" t13_nothing_is_noted_of_what_is_not_claimed \
+	'/^static int hmm_walk_claim/,/^}/{
+		s/(tracking->unclaimed = .*), extent->end/\1,\
+		max(walk->claimed, extent->end - PAGE_SIZE)/
+	}'
+claim "the last page is not given back" t13_what_is_kept_is_zapped_during_a_fault \
+	's/(tracking.unclaimed =) walk->extent;/\1\
+		(struct hmm_extent){ walk->extent.start, walk->extent.end - PAGE_SIZE };/'
 claim "nothing is given back before a fault" t13_copies_do_not_disturb_the_walk \
 	's/walk->range->tracking.unclaimed = walk->extent;/;/'
 claim "what is below is given back, too" t13_what_is_kept_is_zapped_during_a_fault \
@@ -439,6 +526,10 @@ claim "a claim is made later than the look at the list" t13_one_invalidation_in_
 claim "a walk is valid whatever came in between" t1_invalidation_during_a_walk \
 	'/^static bool hmm_walk_again/,/^}/{
 		s/else if \(hmm_dirty_is_empty\(.*\)\)/else if (true)/
+	}'
+claim "what was hit in the last round is valid" t13_two_rounds \
+	'/^static bool hmm_walk_again/,/^}/{
+		s/^\t\t\*err = -EBUSY;/\t\tsmp_store_release(\&tracking->valid, true);/
 	}'
 claim "a walk that fails makes valid" t8_a_walk_that_fails_puts_its_notes_back \
 	's/^(\t+)hmm_walk_put_back\(walk\);/\1hmm_walk_put_back(walk);\
