@@ -1019,10 +1019,12 @@ static void errno_of_bad_bounds(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
 		EXPECT(hmm_range_register(&range, mm, bad[i][0], bad[i][1]) ==
 		       -EINVAL);
+		hmm_range_unregister(&range);
 		mmap_write_lock(mm);
 		EXPECT(hmm_range_register_locked(&range, mm, bad[i][0],
 						 bad[i][1]) == -EINVAL);
 		mmap_write_unlock(mm);
+		hmm_range_unregister(&range);
 	}
 	EXPECT(!mm->all_locks_taken);
 	mmput(mm);
@@ -1229,7 +1231,7 @@ static void garbage_in_all_of_the_range_at_register(void)
 		range.ignore_events = 0;
 		range.dev_private_owner = NULL;
 		EXPECT(!register_pages(&range, mm, 10, 10));
-		EXPECT(!range.notifier);
+		EXPECT(!range.notifier && !range.notifier_seq);
 		EXPECT(range.start == ADDR(10) && range.end == ADDR(20));
 		EXPECT(!hmm_range_valid(&range));
 		range.hmm_pfns = pfns;

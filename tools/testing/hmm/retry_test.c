@@ -1386,6 +1386,15 @@ static void t13_a_copy_disturbs_what_is_stored(void)
 	EXPECT(STORED(&w, { 100, 20 }, { 104, 3 }));
 	EXPECT(hmm_range_valid(&range));
 	EXPECT(array_is_true(&range));
+
+	/* In a retry, what is kept behind that as well. */
+	invalidate_pages(mm, 104, 3);
+	shared[104] = true;
+	EXPECT(!retry_range(&w, &range));
+	EXPECT(w.nr_faults == 1);
+	EXPECT(STORED(&w, { 104, 8 }));
+	EXPECT(hmm_range_valid(&range));
+	EXPECT(array_is_true(&range));
 	hmm_range_unregister(&range);
 	mmput(mm);
 }
@@ -1504,6 +1513,14 @@ static void t14_own_copies_are_not_counted(void)
 	shared[105] = true;
 	EXPECT(!walk_range(&w, &range));
 	EXPECT(range.tracking.seq == seq);
+
+	/* Also of what is stored, which it has to read again. */
+	copy_around = 8;
+	shared[107] = true;
+	EXPECT(!walk_range(&w, &range));
+	EXPECT(STORED(&w, { 100, 20 }, { 104, 3 }));
+	EXPECT(range.tracking.seq == seq);
+	copy_around = 1;
 
 	/* The walk goes on, and meets one of others. */
 	w.hook = meet;
