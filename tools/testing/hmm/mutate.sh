@@ -56,8 +56,8 @@ range "a start drops the lock before it marks" t3_unregistered_at_each_moment \
 	}'
 range "a start beside the window makes invalid" t1_of_the_window_that_was_walked \
 	'/^static void hmm_range_mark/,/^}/{
-		s/^\tif \(!hmm_overlaps/\tWRITE_ONCE(tracking->valid, false);\
-	if (!hmm_overlaps/
+		s/^\tif \(hmm_range_asked_for/\tWRITE_ONCE(tracking->valid, false);\
+&/
 	}'
 header "the end of an invalidation is inclusive" t4_ends_are_exclusive \
 	'/^static inline bool hmm_overlaps/,/^}/s/(invalidation->end >) start/\1= start/'
@@ -78,10 +78,10 @@ range "only the first range that is hit is marked" t4_the_whole_address_space \
 	for (; node;/
 	}'
 range "a hit beside the window is counted" t14_hits_are_counted \
-	'/^static void hmm_range_mark/,/^}/s/^\tif \(!hmm_overlaps/\ttracking->seq +=\
+	'/^static void hmm_range_mark/,/^}/s/^\tif \(hmm_range_asked_for/\ttracking->seq +=\
 		!hmm_overlaps(invalidation, tracking->window.start,\
 			      tracking->window.end);\
-	if (!hmm_overlaps/'
+&/'
 range "a start is in the list later than it marks" t1_nothing_becomes_valid_once_one_has_started \
 	'/^void hmm_ranges_invalidate_start/,/^}/{
 		s/^\tlist_add\(.*/;/
@@ -93,7 +93,13 @@ range "a start is in the list later than it marks" t1_nothing_becomes_valid_once
 range "own faults are counted" t14_own_copies_are_not_counted \
 	's/tracking->faulting != current/true/'
 range "while one faults, the others are not counted" t14_own_copies_are_not_counted \
-	's/tracking->faulting != current/!tracking->faulting/'
+	's/tracking->faulting == current/tracking->faulting/'
+range "what an own fault hits of what is stored is not noted" \
+	t13_a_copy_disturbs_what_is_stored \
+	's/invalidation->start >= tracking->unclaimed.start/true/'
+range "what an own fault hits of what is kept above is not noted" \
+	t13_a_copy_disturbs_what_is_stored \
+	's/invalidation->end <= tracking->unclaimed.end/true/'
 claim "who faults is not known" t14_own_copies_are_not_counted \
 	's/tracking.faulting = current;/tracking.faulting = NULL;/'
 claim "a walk that goes on faults still" t14_own_copies_are_not_counted \
@@ -102,7 +108,7 @@ claim "a walk that has ended faults still" t14_own_copies_are_not_counted \
 	'/^static bool hmm_walk_again/,/^}/s/tracking->faulting = NULL;/;/'
 
 # What is noted.
-range "what is not claimed is noted too" t13_copies_do_not_disturb_the_walk \
+range "what is not claimed is noted too" t13_nothing_is_noted_of_what_is_not_claimed \
 	'/^void hmm_range_note/,/^}/{
 		s/min\(invalidation->end, tracking->unclaimed.start\)/invalidation->end/
 	}'
@@ -113,12 +119,6 @@ range "what is kept above is not noted" t13_what_is_kept_is_zapped_during_a_faul
 	}'
 range "what is stored below is not noted" t13_what_is_kept_is_zapped_during_a_fault \
 	'/^void hmm_range_note/,/^}/s/min\(invalidation->end, tracking->unclaimed.start\)/0/'
-range "where all is claimed nothing is noted" t13_what_is_hit_is_read_again \
-	'/^void hmm_range_note/,/^}/{
-		s/^(\tif \(tracking->unclaimed.start == .*\)) \{/\1\
-		return;\
-	if (false) {/
-	}'
 
 # Own invalidations.
 range "own ones are not ignored" t9_own_events_are_ignored_if_asked_for \
@@ -197,6 +197,10 @@ range "register keeps the validity" garbage_validity_at_register \
 	'/^static void hmm_range_reset/,/^}/s/WRITE_ONCE\(tracking->valid, false\);/;/'
 range "register keeps what was told" garbage_retry_at_register \
 	'/^static void hmm_range_reset/,/^}/s/tracking->retry = false;/;/'
+range "register keeps who faults" garbage_leaves_no_trace_at_register \
+	'/^static void hmm_range_reset/,/^}/s/tracking->faulting = NULL;/;/'
+range "register keeps the number of the notifier" garbage_in_all_of_the_range_at_register \
+	'/^static void hmm_range_reset/,/^}/s/range->notifier_seq = 0;/;/'
 range "register keeps the notifier" garbage_in_all_of_the_range_at_register \
 	'/^static void hmm_range_reset/,/^}/s/range->notifier = NULL;/;/'
 range "register keeps the bounds" garbage_in_all_of_the_range_at_register \
@@ -216,8 +220,6 @@ range "begin keeps the notes" garbage_leaves_no_trace_at_register \
 	'/^int hmm_range_begin/,/^}/s/hmm_dirty_clear\(&tracking->dirty\);/;/'
 range "begin keeps what was not claimed" garbage_leaves_no_trace_at_register \
 	'/^int hmm_range_begin/,/^}/s/tracking->unclaimed = .*/;/'
-range "begin keeps who faults" garbage_leaves_no_trace_at_register \
-	'/^int hmm_range_begin/,/^}/s/tracking->faulting = NULL;/;/'
 range "a failed register keeps the mm" garbage_mm_at_register \
 	'/^static void hmm_range_disown/,/^}/s/range->tracking.mm = NULL;/;/'
 range "a failed register keeps the ranges of the mm" garbage_mm_at_register \
@@ -562,7 +564,7 @@ dirty "a note starts in mid-page" t8_parts_of_pages \
 	's/extent.start = round_down.*/;/'
 dirty "a note ends in mid-page" t8_parts_of_pages \
 	's/extent.end = round_up.*/;/'
-dirty "an empty note is one" t13_copies_do_not_disturb_the_walk \
+dirty "an empty note is one" t8_notes_are_exact \
 	's/if \(extent.start >= extent.end\)/if (false)/'
 dirty "a note less is exact" t8_notes_are_exact \
 	's/(dirty->left \+ HMM_DIRTY_HITS)/\1 - 1/'
@@ -664,7 +666,8 @@ worker()
 	local number=$1
 
 	work=$top/$1
-	rm -rf "$work/good"
+	# One that was killed has left what it built of a mutant.
+	rm -rf "$work/good" "$work/"hmm_*.o
 	mkdir -p "$work/mm"
 	restore
 	if ! build; then
