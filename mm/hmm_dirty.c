@@ -43,7 +43,6 @@ void hmm_dirty_move(struct hmm_dirty *to, struct hmm_dirty *from)
 	for (i = 0; i < from->nr; i++)
 		to->notes[i] = from->notes[i];
 	to->nr = from->nr;
-	to->left = from->left;
 	to->chunks = from->chunks;
 	to->rest = from->rest;
 	hmm_dirty_clear(from);

@@ -6,6 +6,7 @@
 #define MM_HMM_INTERNAL_H
 
 #include <linux/hmm.h>
+#include <linux/interval_tree.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -38,11 +39,30 @@ struct hmm_ranges {
 
 /* mm/mmu_notifier.c calls these in mm/hmm_range.c. */
 void hmm_ranges_init(struct hmm_ranges *ranges);
-void hmm_ranges_invalidate_start(struct hmm_ranges *ranges,
-				 struct mmu_notifier_range *invalidation);
+void hmm_ranges_mark(struct interval_tree_node *node,
+		     const struct mmu_notifier_range *invalidation);
 void hmm_ranges_invalidate_end(struct hmm_ranges *ranges,
 			       struct mmu_notifier_range *invalidation);
 void hmm_ranges_release(struct hmm_ranges *ranges);
+
+/*
+ * Called before any callback of this invalidation. Inline, since every one in
+ * the mm comes here, and most hit no range at all.
+ */
+static inline void
+hmm_ranges_invalidate_start(struct hmm_ranges *ranges,
+			    struct mmu_notifier_range *invalidation)
+{
+	struct interval_tree_node *node;
+
+	spin_lock(&ranges->lock);
+	list_add(&invalidation->tracked, &ranges->invalidations);
+	node = interval_tree_iter_first(&ranges->ranges, invalidation->start,
+					invalidation->end - 1);
+	if (node)
+		hmm_ranges_mark(node, invalidation);
+	spin_unlock(&ranges->lock);
+}
 
 /* mm/hmm_range.c calls these in mm/mmu_notifier.c. */
 struct hmm_ranges *mmu_notifier_hmm_ranges(struct mm_struct *mm);

@@ -137,31 +137,15 @@ static void hmm_range_mark(struct hmm_range *range,
 	hmm_range_note(range, invalidation);
 }
 
-/* Out of line: most invalidations hit no range at all. */
-static noinline void
-hmm_ranges_mark(struct interval_tree_node *node,
-		const struct mmu_notifier_range *invalidation)
+/* The rest of hmm_ranges_invalidate_start(): @node is the first that is hit. */
+void hmm_ranges_mark(struct interval_tree_node *node,
+		     const struct mmu_notifier_range *invalidation)
 {
 	/* One that is empty, searched as [start, end - 1], can match. */
 	for (; node; node = interval_tree_iter_next(node, invalidation->start,
 						    invalidation->end - 1))
 		hmm_range_mark(container_of(node, struct hmm_range,
 					    tracking.node), invalidation);
-}
-
-/* Called before any callback of this invalidation. */
-void hmm_ranges_invalidate_start(struct hmm_ranges *ranges,
-				 struct mmu_notifier_range *invalidation)
-{
-	struct interval_tree_node *node;
-
-	spin_lock(&ranges->lock);
-	list_add(&invalidation->tracked, &ranges->invalidations);
-	node = interval_tree_iter_first(&ranges->ranges, invalidation->start,
-					invalidation->end - 1);
-	if (node)
-		hmm_ranges_mark(node, invalidation);
-	spin_unlock(&ranges->lock);
 }
 
 /* What the owner's invalidation has hit of the ranges that it kept valid. */

@@ -48,8 +48,8 @@ range "a start looks at the registered bounds" t1_of_the_window_that_was_walked 
 			   range->tracking.node.last + 1) \&\&\
 	    !hmm_overlaps(invalidation,/
 	}'
-range "a start drops the lock before it marks" t3_unregistered_at_each_moment \
-	'/^void hmm_ranges_invalidate_start/,/^}/{
+header "a start drops the lock before it marks" t3_unregistered_at_each_moment \
+	'/^hmm_ranges_invalidate_start/,/^}/{
 		s/^\tif \(node\)/\tspin_unlock(\&ranges->lock);\
 	spin_lock(\&ranges->lock);\
 	if (node)/
@@ -65,13 +65,13 @@ header "the end of a range is inclusive" t4_ends_are_exclusive \
 	'/^static inline bool hmm_overlaps/,/^}/s/(invalidation->start <) end/\1= end/'
 header "an empty invalidation overlaps" t4_an_empty_invalidation_hits_nothing \
 	's/invalidation->start < invalidation->end \&\&/true \&\&/'
-range "none is recorded while no range is registered" t6_recorded_while_no_range_is_registered \
-	'/^void hmm_ranges_invalidate_start/,/^}/s/list_add\(/if (!ranges->ranges.rb_leftmost)\
+header "none is recorded while no range is registered" t6_recorded_while_no_range_is_registered \
+	'/^hmm_ranges_invalidate_start/,/^}/s/list_add\(/if (!ranges->ranges.rb_leftmost)\
 		INIT_LIST_HEAD(\&invalidation->tracked);\
 	else\
 		list_add(/'
 range "only the first range that is hit is marked" t4_the_whole_address_space \
-	'/^hmm_ranges_mark/,/^}/{
+	'/^void hmm_ranges_mark/,/^}/{
 		s/for \(; node;/for (; node; node = NULL)\
 		hmm_range_mark(container_of(node, struct hmm_range,\
 					    tracking.node), invalidation);\
@@ -82,8 +82,8 @@ range "a hit beside the window is counted" t14_hits_are_counted \
 		!hmm_overlaps(invalidation, tracking->window.start,\
 			      tracking->window.end);\
 &/'
-range "a start is in the list later than it marks" t1_nothing_becomes_valid_once_one_has_started \
-	'/^void hmm_ranges_invalidate_start/,/^}/{
+header "a start is in the list later than it marks" t1_nothing_becomes_valid_once_one_has_started \
+	'/^hmm_ranges_invalidate_start/,/^}/{
 		s/^\tlist_add\(.*/;/
 		s/^(\tspin_unlock.*)/\1\
 	spin_lock(\&ranges->lock);\
@@ -621,8 +621,7 @@ dirty "what was read is found again" t8_notes_and_chunks_may_overlap \
 build()
 {
 	make --no-print-directory build OUTPUT="$work" EXTRA_CFLAGS=-w \
-		HMM_RANGE="$work/mm/hmm_range.c" HMM_CLAIM="$work/mm/hmm_claim.c" \
-		HMM_DIRTY="$work/mm/hmm_dirty.c" >"$work/log" 2>&1
+		MM="$work/mm" >"$work/log" 2>&1
 }
 
 run() { SEED=1 "$work/hmm-range-test" "$@" >>"$work/log" 2>&1; }
@@ -667,7 +666,7 @@ worker()
 
 	work=$top/$1
 	# One that was killed has left what it built of a mutant.
-	rm -rf "$work/good" "$work/"hmm_*.o
+	rm -rf "$work/good" "$work/"*.o
 	mkdir -p "$work/mm"
 	restore
 	if ! build; then

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "../../../../mm/hmm_internal.h"
+#include "hmm_internal.h"
 
 unsigned long shim_jiffies = -300 * 1000UL;
 void (*shim_asleep)(void);
