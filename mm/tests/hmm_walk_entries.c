@@ -277,6 +277,18 @@ int walk_install_poison_marker(struct walk_env *env)
 	return err ?: walk_replace_ptes(env, walk_make_poison_marker);
 }
 
+/*
+ * Run on the CPUs of a node for the rest of the test. A NUMA hinting fault on
+ * another node than that of the page may migrate the page, which then is no
+ * longer writable: the entry that it was migrated from was not.
+ */
+static int walk_stay_on_node(struct walk_env *env, int nid)
+{
+	if (cpumask_empty(cpumask_of_node(nid)))
+		return walk_cannot(env, "the memory's node has no CPU");
+	return set_cpus_allowed_ptr(current, cpumask_of_node(nid));
+}
+
 #ifdef CONFIG_ARCH_HAS_PTE_PROTNONE
 static pte_t walk_make_protnone(struct walk_env *env, unsigned int i, pte_t old)
 {
@@ -285,7 +297,9 @@ static pte_t walk_make_protnone(struct walk_env *env, unsigned int i, pte_t old)
 
 int walk_install_numa(struct walk_env *env)
 {
-	return walk_install_replaced(env, walk_make_protnone);
+	int err = walk_stay_on_node(env, numa_node_id());
+
+	return err ?: walk_install_replaced(env, walk_make_protnone);
 }
 #else
 int walk_install_numa(struct walk_env *env)
@@ -428,9 +442,12 @@ int walk_install_thp_ro(struct walk_env *env)
 	return walk_replace_pmd(env, walk_make_pmd_wrprotected);
 }
 
+/* A huge page may come from any node that has one. */
 int walk_install_numa_pmd(struct walk_env *env)
 {
-	return walk_replace_pmd(env, walk_make_pmd_protnone);
+	int err = walk_replace_pmd(env, walk_make_pmd_protnone);
+
+	return err ?: walk_stay_on_node(env, pfn_to_nid(pmd_pfn(env->old_pmd)));
 }
 
 #ifdef CONFIG_X86
