@@ -14,23 +14,24 @@
 kind=$(kernel_name "${1:?which kernel}")
 choose_kernel "$kind"
 image=bzImage
+objects=1800
 if [ "$arch" != x86 ]; then
 	image=Image
+	objects=1200
 	"$root/scripts/deps.sh" "$arch"
 fi
 
 # Count the objects that kbuild names: a line now and then, all of it in a log.
-# A whole kernel has about 1800 of them.
 progress()
 {
-	tee "$1" | awk -v kind="$kind" '
+	tee "$1" | awk -v kind="$kind" -v objects="$objects" '
 		BEGIN { start = last = systime() }
 		/^  (CC|LD|AR|AS) / {
 			n++
 			if (systime() - last >= 15) {
 				last = systime()
-				printf "%s: %d of about 1800 objects in %d s, now %s\n",
-				       kind, n, last - start, $NF
+				printf "%s: %d of about %d objects in %d s, now %s\n",
+				       kind, n, objects, last - start, $NF
 				fflush()
 			}
 		}
