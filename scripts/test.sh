@@ -9,7 +9,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-suites=(lint hmm-release hmm-debug mm-debug drivers configs arches detectors own-debug kunit dma harness)
+suites=(lint hmm-release hmm-debug mm-debug drivers configs arches detectors arm64-64k own-debug arm64-4k kunit dma harness)
 passed=$out/passed		# SUITE: the digest of its inputs when it passed last
 
 # STOCK=1: on the kernels without the series, for baseline.sh
