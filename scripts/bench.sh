@@ -52,7 +52,7 @@ run()
 	shift 2
 	[ $# != 0 ] || return 0
 	say "bench: $log"
-	env KERNEL="${ARCH:+$ARCH-}$kernel" MEM=4G TIMEOUT=900 LOG="$log" "${machine[@]}" \
+	env ARCH="$ARCH" KERNEL="$kernel" MEM=4G TIMEOUT=900 LOG="$log" "${machine[@]}" \
 		FILES="$work/$kernel/bench $work/$kernel/module/bench_module.ko $root/scripts/guest/bench/setup" \
 		CMD="setup && bench $*" "$root/scripts/boot.sh" | tee -a "$dir/$kernel.txt" | sed "s/^/$kernel: /"
 }
