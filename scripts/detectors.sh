@@ -24,7 +24,7 @@ build_trouble()
 }
 
 # boot KERNEL NAME CMD [VARIABLE=VALUE...]: what boot.sh says goes to
-# $work/said, its exit status to $status
+# $work/said, its exit status to $status, and $console has the kernel's log
 boot()
 {
 	local kernel=$1 name=$2 cmd=$3
@@ -33,7 +33,9 @@ boot()
 	note "detectors: booting $kernel for $name"
 	status=0
 	env KERNEL="$kernel" TIMEOUT=240 "$@" LOG="test/detectors-$name" CMD="$cmd" \
-		FILES="$work/$kernel/trouble/trouble.ko" "$root/scripts/boot.sh" >"$work/said" 2>&1 || status=$?
+		FILES="$work/$kernel/trouble/trouble.ko $work/$kernel/trouble/ranges.ko" \
+		"$root/scripts/boot.sh" >"$work/said" 2>&1 || status=$?
+	console=$out/log/test/detectors-$name.console
 }
 
 # seen NAME REGEX: one test, passed if boot.sh showed such a line
@@ -45,6 +47,20 @@ seen()
 	ktap_result "$1" "$result" "$work/said"
 }
 
+# blamed NAME REGEX FUNCTION: one test, passed if the log has a report with such
+# a line and a call trace that names that function
+blamed()
+{
+	local result=0
+
+	awk -v regex="$2" -v place=" $3[+]0x" '
+		$0 ~ regex { inside = 1 }
+		inside && $0 ~ place { found = 1 }
+		/<\/TASK>/ { inside = 0 }
+		END { exit !found }' "$console" || result=1
+	ktap_result "$1" "$result" "$console"
+}
+
 # ended NAME STATUS: one test, passed if boot.sh ended with that status
 ended()
 {
@@ -54,30 +70,51 @@ ended()
 	ktap_result "$1" "$result" "$work/said"
 }
 
-# All that a kernel survives, in one boot, and lockdep in another: it falls
-# silent for good after any other report.
+# All that a kernel survives, in one boot, and lockdep in others: it reports once
+# and falls silent for good, as it does after a report of KASAN. What misuses a
+# range waits for nothing, so it comes first, up to the one that is for lockdep.
 survived()
 {
 	# shellcheck disable=SC2016 # the guest's dollar
 	boot debug survived '
+		for kind in begin-without-irqs unregister-without-irqs wait-in-callback twice freed stack; do
+			insmod /bin/ranges.ko kind=$kind
+			rmmod ranges
+		done
 		echo 5 >/proc/sys/kernel/hung_task_timeout_secs
 		for kind in warn list object overrun atomic-sleep leak hang; do
 			insmod /bin/trouble.ko kind=$kind
 			rmmod trouble
 		done
 		exit 0' APPEND=kasan_multi_shot
-	seen WARN 'WARNING: .*insmod'
+	seen WARN 'WARNING: .*provoke_warn'
 	seen 'list corruption' 'WARNING: at __list_add_valid'
-	seen 'debug objects' 'WARNING: at debug_print_object'
+	blamed 'debug objects' 'ODEBUG: free active .* timer_list' provoke_object
 	seen KASAN 'BUG: KASAN: slab-out-of-bounds'
 	seen 'sleep in atomic context' 'BUG: sleeping function called from invalid context'
 	seen 'hung task' 'INFO: task insmod:[0-9]+ blocked'
 	seen KMEMLEAK 'kmemleak: [0-9]+ new suspected memory leaks'
 	ended 'a report fails the run of a command that succeeds' 125
+	ranges_misused
 	boot debug locks 'insmod /bin/trouble.ko kind=rcu; rmmod trouble
 		insmod /bin/trouble.ko kind=deadlock'
 	seen 'suspicious RCU usage' 'WARNING: suspicious RCU usage'
 	seen lockdep 'WARNING: possible circular locking dependency'
+	boot debug ranges-locks 'insmod /bin/ranges.ko kind=register-locked'
+	blamed 'a range is registered with the mmap lock held' \
+		'WARNING: possible recursive locking detected' register_locked_for_read
+}
+
+# The same boot: each report with the place in ranges.c where it is to be mended
+ranges_misused()
+{
+	blamed 'a range is armed with interrupts off' 'WARNING: .*hmm_range_begin' begin_without_irqs
+	blamed 'a range is unregistered with interrupts off' 'WARNING: .*hmm_range_unregister' unregister_without_irqs
+	blamed 'a wait for a range within an invalidation' \
+		'WARNING: possible recursive locking detected' wait_in_callback
+	blamed 'a range is registered twice' 'ODEBUG: init active .* hmm_range' register_twice
+	blamed 'a registered range is freed' 'ODEBUG: free active .* hmm_range' free_registered
+	blamed 'a registered range is left on a stack' 'BUG: KASAN: stack-out-of-bounds in (interval_tree|hmm_range)' use_stack
 }
 
 fatal()

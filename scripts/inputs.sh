@@ -11,8 +11,8 @@ export LC_ALL=C
 arches=()	# that it compiles for, beside this machine's
 
 case ${1:?which suite} in
-# The workbench itself, on whatever kernel
-detectors)	paths=(Kconfig) ;;
+# The workbench itself, and reports of how a range is registered
+detectors)	paths=(Kconfig include patches series mm/hmm_range.c mm/hmm_internal.h) ;;
 # They see our headers, not our code.
 drivers)	paths=(Kconfig include patches series) ;;
 # Programs that no device takes part in: of HMM they reach the notifiers only.
