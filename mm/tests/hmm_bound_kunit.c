@@ -2,11 +2,14 @@
 /*
  * KUnit tests of T14: every loop has a bound. A fault handler that succeeds and
  * maps nothing makes a walk try the same page again; it gives up on that, and so
- * does the call that retries without a limit in time.
+ * does the call that retries without a limit in time. A round of that waits once.
  */
+#include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/preempt.h>
+#include <linux/sched.h>
 #include <linux/workqueue.h>
 
 #include "hmm_kunit.h"
@@ -193,6 +196,56 @@ static void t14_an_invalidation_in_between_goes_on_legacy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, recorder->faults, (2 + WALKS) * TRIES);
 }
 
+static void fault_unlocked(struct hmm_test_job *job)
+{
+	job->result = hmm_range_fault_unlocked_timeout(job->range, 0);
+}
+
+/* mmu_interval_read_begin() cannot be killed, what waits for the mmap lock can. */
+static bool waits_for_an_invalidation(const struct hmm_test_job *job)
+{
+	unsigned long until = jiffies + HMM_TEST_LONG;
+
+	while (time_before(jiffies, until)) {
+		if (READ_ONCE(job->task->__state) == TASK_UNINTERRUPTIBLE)
+			return true;
+		usleep_range(1000, 2000);
+	}
+	return false;
+}
+
+/*
+ * Woken by the end of one invalidation, the call finds another one in flight. It
+ * has waited for its round, so that it goes on to the walk, for the mmap lock.
+ * It runs on the CPU of the test when that sleeps, and not in between.
+ */
+static void legacy_call_waits_once_a_round(struct kunit *test)
+{
+	struct hmm_test_job args = { }, *job;
+	struct mmu_notifier_range *in_flight;
+
+	hmm_test_map_recorder(test, NR, PROT_READ, false);
+	args.range = hmm_test_legacy_range(test, NR);
+	in_flight = hmm_test_start(test, test_mm(test), 0, NR);
+	job = hmm_test_start_job(test, fault_unlocked, &args);
+	migrate_disable();
+	set_cpus_allowed_ptr(job->task, cpumask_of(smp_processor_id()));
+	sched_set_fifo(current);
+	for (int round = 0; round < 3; round++) {
+		KUNIT_EXPECT_TRUE(test, waits_for_an_invalidation(job));
+		mmap_write_lock(test_mm(test));
+		hmm_test_end(test, in_flight);
+		in_flight = hmm_test_start(test, test_mm(test), 0, NR);
+		KUNIT_EXPECT_TRUE(test, hmm_test_job_sleeps(job));
+		mmap_write_unlock(test_mm(test));
+	}
+	sched_set_normal(current, 0);
+	migrate_enable();
+	hmm_test_end(test, in_flight);
+	KUNIT_EXPECT_TRUE(test, hmm_test_job_ends(job));
+	KUNIT_EXPECT_EQ(test, job->result, 0);
+}
+
 static struct kunit_case hmm_bound_cases[] = {
 	KUNIT_CASE(t14_a_walk_gives_up_on_a_page),
 	KUNIT_CASE(t14_a_walk_gives_up_on_a_page_legacy),
@@ -203,6 +256,7 @@ static struct kunit_case hmm_bound_cases[] = {
 	KUNIT_CASE(t14_an_unlocked_call_is_helped_at_last),
 	KUNIT_CASE(t14_an_invalidation_in_between_goes_on),
 	KUNIT_CASE(t14_an_invalidation_in_between_goes_on_legacy),
+	KUNIT_CASE(legacy_call_waits_once_a_round),
 	{ }
 };
 
