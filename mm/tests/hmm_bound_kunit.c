@@ -2,7 +2,8 @@
 /*
  * KUnit tests of T14: every loop has a bound. A fault handler that succeeds and
  * maps nothing makes a walk try the same page again; it gives up on that, and so
- * does the call that retries without a limit in time. A round of that waits once.
+ * does the call that retries without a limit in time. One that has a limit does
+ * not give up while there is progress, and a round of it waits once.
  */
 #include <linux/delay.h>
 #include <linux/jiffies.h>
@@ -27,12 +28,13 @@ static struct mm_struct *test_mm(struct kunit *test)
 
 /*
  * From which fault on a page is mapped; at which one somebody else invalidates
- * the pages; and whether each fault does so by itself, as one that fails to
- * migrate a page.
+ * the pages; at which one the mmap lock is dropped; and whether each fault
+ * invalidates by itself, as one that fails to migrate a page.
  */
 struct plan {
 	unsigned int helps_at;
 	unsigned int hit_at;
+	unsigned int drops_at;
 	bool hits_itself;
 };
 
@@ -65,6 +67,10 @@ static vm_fault_t do_plan(struct hmm_test_recorder *recorder,
 		invalidate_elsewhere(vmf->vma->vm_mm);
 	if (plan->hits_itself)
 		hmm_test_invalidate(vmf->vma->vm_mm, 0, NR);
+	if (recorder->faults == plan->drops_at) {
+		release_fault_lock(vmf);
+		return VM_FAULT_RETRY;
+	}
 	return recorder->faults >= plan->helps_at ? 0 : VM_FAULT_NOPAGE;
 }
 
@@ -196,6 +202,57 @@ static void t14_an_invalidation_in_between_goes_on_legacy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, recorder->faults, (2 + WALKS) * TRIES);
 }
 
+/* So has the walk that drops the lock: what it waited for may help. */
+static void t14_a_dropped_lock_in_between_goes_on(struct kunit *test)
+{
+	struct plan plan = {
+		.drops_at = 2 * TRIES + 1,
+		.helps_at = 3 * TRIES + 2,
+	};
+	struct hmm_test_recorder *recorder = map_plan(test, &plan);
+	struct hmm_range *range = fault_range(test);
+
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
+	KUNIT_EXPECT_EQ(test, recorder->faults, 3 * TRIES + 1 + NR);
+	hmm_test_expect_mapped(test, range, NR);
+}
+
+/* Each page takes half of the time of the call, and the lock is let go for it. */
+#define PAGE_TIME	(HZ / 20)
+#define CALL_TIME	(2 * PAGE_TIME)
+
+static vm_fault_t take_time(struct hmm_test_recorder *recorder,
+			    struct vm_fault *vmf)
+{
+	if (recorder->nr_hits[vmf->pgoff] > 1)
+		return 0;
+	release_fault_lock(vmf);
+	schedule_timeout_uninterruptible(PAGE_TIME);
+	return VM_FAULT_RETRY;
+}
+
+static void expect_time_enough(struct kunit *test, struct hmm_range *range)
+{
+	struct hmm_test_recorder *recorder;
+
+	recorder = hmm_test_map_recorder(test, NR, PROT_READ, false);
+	recorder->hook = take_time;
+	KUNIT_EXPECT_EQ(test,
+			hmm_range_fault_unlocked_timeout(range, CALL_TIME), 0);
+	KUNIT_EXPECT_EQ(test, recorder->faults, 2 * NR);
+	hmm_test_expect_mapped(test, range, NR);
+}
+
+static void t7_the_time_begins_anew_with_progress(struct kunit *test)
+{
+	expect_time_enough(test, fault_range(test));
+}
+
+static void t7_the_time_begins_anew_with_progress_legacy(struct kunit *test)
+{
+	expect_time_enough(test, hmm_test_legacy_range(test, NR));
+}
+
 static void fault_unlocked(struct hmm_test_job *job)
 {
 	job->result = hmm_range_fault_unlocked_timeout(job->range, 0);
@@ -256,6 +313,9 @@ static struct kunit_case hmm_bound_cases[] = {
 	KUNIT_CASE(t14_an_unlocked_call_is_helped_at_last),
 	KUNIT_CASE(t14_an_invalidation_in_between_goes_on),
 	KUNIT_CASE(t14_an_invalidation_in_between_goes_on_legacy),
+	KUNIT_CASE(t14_a_dropped_lock_in_between_goes_on),
+	KUNIT_CASE(t7_the_time_begins_anew_with_progress),
+	KUNIT_CASE(t7_the_time_begins_anew_with_progress_legacy),
 	KUNIT_CASE(legacy_call_waits_once_a_round),
 	{ }
 };

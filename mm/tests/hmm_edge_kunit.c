@@ -270,6 +270,40 @@ static void one_flag_tells_two_ptes_apart(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, range->hmm_pfns[1], pfns[1]);
 }
 
+/*
+ * No page has such a pfn, so something has gone wrong: the kernel reports it each
+ * time that it is looked at, and turns lockdep off with that.
+ */
+static void a_pfn_without_memory_is_an_error(struct kunit *test)
+{
+	const unsigned long pfn = highest_memmap_pfn + 1;
+	struct hmm_range *range = faulted_range(test);
+	unsigned long plain;
+	pte_t ptes[2], bad;
+
+	if (IS_ENABLED(CONFIG_LOCKDEP))
+		kunit_skip(test, "it would be the end of lockdep");
+	mmap_write_lock(test_mm(test));
+	plain = hmm_test_mapped(test_mm(test), 1);
+	for (int i = 0; i < 2; i++)
+		ptes[i] = exchange_pte(test_mm(test), 2 * i, __pte(0));
+	bad = pfn_pte(pfn, pte_pgprot(ptes[0]));
+	for (int i = 0; i < 2; i++) {
+		pr_info("expect-splat: BUG: Bad page map\n");
+		exchange_pte(test_mm(test), 2 * i, bad);
+	}
+	KUNIT_EXPECT_EQ(test, hmm_range_snapshot(range), 0);
+	for (int i = 0; i < 2; i++) {
+		exchange_pte(test_mm(test), 2 * i, __pte(0));
+		exchange_pte(test_mm(test), 2 * i, ptes[i]);
+	}
+	mmap_write_unlock(test_mm(test));
+	KUNIT_EXPECT_EQ(test, pte_pfn(bad), pfn);
+	KUNIT_EXPECT_EQ(test, range->hmm_pfns[0], HMM_PFN_ERROR);
+	KUNIT_EXPECT_EQ(test, range->hmm_pfns[1], plain);
+	KUNIT_EXPECT_EQ(test, range->hmm_pfns[2], HMM_PFN_ERROR);
+}
+
 static struct kunit_case hmm_edge_cases[] = {
 	KUNIT_CASE(t8_what_was_told_ends_with_the_call),
 	KUNIT_CASE(t8_what_was_told_ends_with_a_signal),
@@ -281,6 +315,7 @@ static struct kunit_case hmm_edge_cases[] = {
 	KUNIT_CASE(legacy_range_is_spoilt_before_it_fails),
 	KUNIT_CASE(an_unstable_mm_is_refused),
 	KUNIT_CASE(one_flag_tells_two_ptes_apart),
+	KUNIT_CASE(a_pfn_without_memory_is_an_error),
 	{ }
 };
 

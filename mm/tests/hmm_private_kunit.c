@@ -6,12 +6,16 @@
  *
  * With an interval notifier the page is reported as it is, and not faulted: such
  * drivers rely on it. A tracked range is told that nothing helps.
+ *
+ * And of what a walk takes for the caller's own, where memory of two owners
+ * follows each other in one page table.
  */
 #include <linux/mm.h>
 
 #include "hmm_walk_kunit.h"
 
-#define NR_PAGES	4
+/* So many that a walk remembers what they are. */
+#define NR_PAGES	8
 
 /* So often is a page faulted in before a walk gives up on it. */
 #define FAULTS		4
@@ -23,7 +27,6 @@ static struct walk_env *private_env(struct kunit *test,
 	int err;
 
 	env->npages = NR_PAGES;
-	env->stays = true;
 	err = install(env);
 	if (err) {
 		walk_env_destroy(env);
@@ -35,20 +38,30 @@ static struct walk_env *private_env(struct kunit *test,
 	return env;
 }
 
-static int fault_for_write(struct walk_env *env, struct walk_range *wr,
-			   unsigned long *pfns, bool tracked)
+/* @flags are asked for of each page, or else what @mask admits of the array. */
+static int walk_all(struct walk_env *env, struct walk_range *wr,
+		    unsigned long *pfns, bool tracked, unsigned long flags,
+		    unsigned long mask)
 {
 	int ret = walk_range_add(env, wr, tracked, pfns);
 
 	KUNIT_EXPECT_EQ(env->test, ret, 0);
 	if (ret)
 		return ret;
-	wr->range.default_flags = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE;
+	wr->range.default_flags = flags;
+	wr->range.pfn_flags_mask = mask;
 	walk_range_begin(wr);
 	mmap_read_lock(env->mm);
-	ret = walk_range_walk(wr, true);
+	ret = walk_range_walk(wr, flags | mask);
 	mmap_read_unlock(env->mm);
 	return ret;
+}
+
+static int fault_for_write(struct walk_env *env, struct walk_range *wr,
+			   unsigned long *pfns, bool tracked)
+{
+	return walk_all(env, wr, pfns, tracked,
+			HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE, 0);
 }
 
 static void expect_reported(struct kunit *test,
@@ -61,6 +74,7 @@ static void expect_reported(struct kunit *test,
 	unsigned long pfns[NR_PAGES] = { };
 	struct walk_range wr;
 
+	env->stays = true;
 	KUNIT_EXPECT_EQ(test, fault_for_write(env, &wr, pfns, false), 0);
 	KUNIT_EXPECT_EQ(test, env->nr_migrations, 0);
 	KUNIT_EXPECT_TRUE(test, walk_range_valid(&wr));
@@ -80,7 +94,77 @@ static void t14_own_readonly_pmd_legacy(struct kunit *test)
 	expect_reported(test, walk_install_device_own_ro_pmd, PMD_ORDER);
 }
 
+/* All pages but the last are of one owner, and that one of the other. */
+static void expect_own(struct kunit *test, void *owner, bool first, bool tracked)
+{
+	struct walk_env *env = private_env(test, walk_install_device_two_owners);
+	unsigned long pfns[NR_PAGES] = { };
+	struct walk_range wr;
+
+	env->owner = owner;
+	KUNIT_EXPECT_EQ(test, walk_all(env, &wr, pfns, tracked, 0, 0), 0);
+	for (int i = 0; i < NR_PAGES; i++)
+		KUNIT_EXPECT_EQ_MSG(test, pfns[i],
+				    (i < NR_PAGES - 1) != first ? 0 :
+				    (env->pfn + i) | HMM_PFN_VALID | HMM_PFN_WRITE,
+				    "page %d", i);
+	walk_range_del(&wr);
+	walk_env_destroy(env);
+}
+
+static void pages_before_those_of_another_legacy(struct kunit *test)
+{
+	expect_own(test, walk_mem_owner(), true, false);
+}
+
+static void a_page_behind_those_of_another_legacy(struct kunit *test)
+{
+	expect_own(test, walk_mem_other_owner(), false, false);
+}
+
 #if WALK_HAVE_TRACKED
+static void pages_before_those_of_another(struct kunit *test)
+{
+	expect_own(test, walk_mem_owner(), true, true);
+}
+
+static void a_page_behind_those_of_another(struct kunit *test)
+{
+	expect_own(test, walk_mem_other_owner(), false, true);
+}
+
+/* Those of another are brought back, and this one is not among them. */
+static void expect_stays(struct kunit *test, unsigned long flags,
+			 unsigned long mask)
+{
+	struct walk_env *env = private_env(test, walk_install_device_two_owners);
+	unsigned long pfns[NR_PAGES];
+	struct walk_range wr;
+
+	for (int i = 0; i < NR_PAGES; i++)
+		pfns[i] = mask;
+	env->owner = walk_mem_other_owner();
+	KUNIT_EXPECT_EQ(test, walk_all(env, &wr, pfns, true, flags, mask), 0);
+	KUNIT_EXPECT_EQ(test, env->nr_migrations, NR_PAGES - 1);
+	for (int i = 0; i < NR_PAGES - 1; i++)
+		KUNIT_EXPECT_TRUE(test, pfns[i] & HMM_PFN_VALID);
+	KUNIT_EXPECT_EQ(test, pfns[NR_PAGES - 1],
+			(env->pfn + NR_PAGES - 1) | HMM_PFN_VALID |
+			HMM_PFN_WRITE);
+	walk_range_del(&wr);
+	walk_env_destroy(env);
+}
+
+static void a_page_behind_those_of_another_stays(struct kunit *test)
+{
+	expect_stays(test, HMM_PFN_REQ_FAULT, 0);
+}
+
+static void a_page_behind_those_of_another_stays_by_mask(struct kunit *test)
+{
+	expect_stays(test, 0, HMM_PFN_REQ_FAULT);
+}
+
 static void expect_given_up(struct kunit *test,
 			    int (*install)(struct walk_env *env))
 {
@@ -88,6 +172,7 @@ static void expect_given_up(struct kunit *test,
 	unsigned long pfns[NR_PAGES] = { };
 	struct walk_range wr;
 
+	env->stays = true;
 	KUNIT_EXPECT_EQ(test, fault_for_write(env, &wr, pfns, true), -EBUSY);
 	KUNIT_EXPECT_EQ(test, env->nr_migrations, FAULTS);
 	KUNIT_EXPECT_FALSE(test, walk_range_valid(&wr));
@@ -114,7 +199,13 @@ static void private_suite_exit(struct kunit_suite *suite)
 static struct kunit_case private_cases[] = {
 	KUNIT_CASE(t14_own_readonly_page_legacy),
 	KUNIT_CASE(t14_own_readonly_pmd_legacy),
+	KUNIT_CASE(pages_before_those_of_another_legacy),
+	KUNIT_CASE(a_page_behind_those_of_another_legacy),
 #if WALK_HAVE_TRACKED
+	KUNIT_CASE(pages_before_those_of_another),
+	KUNIT_CASE(a_page_behind_those_of_another),
+	KUNIT_CASE(a_page_behind_those_of_another_stays),
+	KUNIT_CASE(a_page_behind_those_of_another_stays_by_mask),
 	KUNIT_CASE(t14_own_readonly_page_tracked),
 	KUNIT_CASE(t14_own_readonly_pmd_tracked),
 #endif

@@ -174,6 +174,74 @@ static void a_retry_stays_under_the_lock_of_the_vma(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, hmm_range_valid(range));
 }
 
+/* Let go of whatever lock it is, with the first pages of the array forgotten. */
+static vm_fault_t forget_and_drop_lock(struct hmm_test_recorder *recorder,
+				       struct vm_fault *vmf)
+{
+	recorder->hook = NULL;
+	hmm_test_forget(recorder->data, 3);
+	release_fault_lock(vmf);
+	return VM_FAULT_RETRY;
+}
+
+/* Of four pages three are there, and are read before a fault of the last one. */
+static struct hmm_test_recorder *map_three_of_four(struct kunit *test)
+{
+	struct hmm_test_recorder *recorder = map_recorder(test, true);
+
+	KUNIT_ASSERT_EQ(test, hmm_test_fault(fault_range(test, 3, 0)), 0);
+	recorder->hook = forget_and_drop_lock;
+	recorder->by_vma = 0;
+	return recorder;
+}
+
+static void t8_what_was_read_by_vma_is_kept(struct kunit *test)
+{
+	struct hmm_test_recorder *recorder = map_three_of_four(test);
+	struct hmm_range *range = fault_range(test, 4, 0);
+
+	recorder->data = range;
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
+	KUNIT_EXPECT_EQ(test, recorder->by_vma, 1);
+	HMM_TEST_WALKED(test, range, 4, { 3, 4 });
+}
+
+/* A second vma makes the call take the mmap lock from the beginning. */
+static void t8_what_was_read_by_mmap_is_kept(struct kunit *test)
+{
+	struct hmm_test_recorder *recorder = map_three_of_four(test);
+	struct hmm_range *range = fault_range(test, 5, 0);
+
+	map_pages(test, 4, 1, PROT_READ);
+	recorder->data = range;
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
+	KUNIT_EXPECT_EQ(test, recorder->by_vma, 0);
+	HMM_TEST_WALKED(test, range, 5, { 3, 5 });
+}
+
+/* Refuse the lock of the vma, and drop the mmap lock at one page. */
+static vm_fault_t drop_both_locks(struct hmm_test_recorder *recorder,
+				  struct vm_fault *vmf)
+{
+	if (!(vmf->flags & FAULT_FLAG_VMA_LOCK) &&
+	    (vmf->pgoff != 2 || recorder->nr_hits[2] > 1))
+		return 0;
+	release_fault_lock(vmf);
+	return VM_FAULT_RETRY;
+}
+
+/* What was refused once would be again. */
+static void a_call_keeps_to_the_mmap_lock(struct kunit *test)
+{
+	struct hmm_test_recorder *recorder = map_recorder(test, true);
+	struct hmm_range *range = fault_range(test, 4, 0);
+
+	recorder->hook = drop_both_locks;
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
+	KUNIT_EXPECT_EQ(test, recorder->nr_hits[2], 2);
+	KUNIT_EXPECT_EQ(test, recorder->by_vma, 1);
+}
+
 /* The vma goes away while its lock is let go: it must not be looked at again. */
 static vm_fault_t lose_the_vma(struct hmm_test_recorder *recorder,
 			       struct vm_fault *vmf)
@@ -337,6 +405,9 @@ static struct kunit_case hmm_vma_cases[] = {
 	KUNIT_CASE(a_fault_that_asks_for_it_gets_the_mmap_lock),
 	KUNIT_CASE(a_retry_stays_under_the_lock_of_the_vma),
 	KUNIT_CASE(a_caller_with_the_mmap_lock_keeps_to_it),
+	KUNIT_CASE(t8_what_was_read_by_vma_is_kept),
+	KUNIT_CASE(t8_what_was_read_by_mmap_is_kept),
+	KUNIT_CASE(a_call_keeps_to_the_mmap_lock),
 	KUNIT_CASE(a_vma_that_went_is_not_looked_at),
 	KUNIT_CASE(a_vma_that_was_replaced_is_not_looked_at),
 	KUNIT_CASE(t12_without_users_no_lock_is_taken),

@@ -250,6 +250,12 @@ void *walk_mem_owner(void)
 	return walk_mems;
 }
 
+/* Who owns WALK_MEM_OTHER. */
+void *walk_mem_other_owner(void)
+{
+	return &walk_mems[WALK_MEM_OTHER];
+}
+
 #ifdef CONFIG_ZONE_DEVICE
 static void walk_folio_free(struct folio *folio)
 {
@@ -283,6 +289,7 @@ static const struct dev_pagemap_ops walk_pgmap_ops = {
 
 static const enum memory_type walk_mem_types[WALK_MEM_KINDS] = {
 	[WALK_MEM_PRIVATE]	= MEMORY_DEVICE_PRIVATE,
+	[WALK_MEM_OTHER]	= MEMORY_DEVICE_PRIVATE,
 	[WALK_MEM_COHERENT]	= MEMORY_DEVICE_COHERENT,
 	[WALK_MEM_DAX_PTE]	= MEMORY_DEVICE_GENERIC,
 	[WALK_MEM_DAX_PMD]	= MEMORY_DEVICE_GENERIC,
@@ -309,7 +316,8 @@ static int walk_mem_map(struct walk_mem *mem, enum walk_mem_kind kind,
 	mem->pgmap.type = walk_mem_types[kind];
 	mem->pgmap.vmemmap_shift = walk_mem_order(kind);
 	mem->pgmap.ops = &walk_pgmap_ops;
-	mem->pgmap.owner = walk_mem_owner();
+	mem->pgmap.owner = kind == WALK_MEM_OTHER ? walk_mem_other_owner() :
+						    walk_mem_owner();
 	mem->pgmap.nr_range = 1;
 	mem->pgmap.range.start = PFN_PHYS(mem->pfn);
 	mem->pgmap.range.end = PFN_PHYS(mem->pfn) + size - 1;
@@ -346,7 +354,8 @@ static bool walk_mem_is_pud(enum walk_mem_kind kind)
  * Physical addresses that nothing answers at. They are mapped, and have struct
  * pages, but are never accessed. Two PMDs at least, which are 1 GiB with pages
  * of 64 KiB. For whole PUDs twice as much is taken, as addresses come aligned
- * to sections only.
+ * to sections only, and for private memory, to have that of another owner next
+ * to it.
  */
 static int walk_mem_create(struct walk_mem *mem, enum walk_mem_kind kind)
 {
@@ -355,9 +364,16 @@ static int walk_mem_create(struct walk_mem *mem, enum walk_mem_kind kind)
 
 	if (!IS_ENABLED(CONFIG_GET_FREE_REGION))
 		return -EOPNOTSUPP;
+	if (kind == WALK_MEM_OTHER) {
+		mem->pfn = walk_mem_get(WALK_MEM_PRIVATE);
+		if (!mem->pfn)
+			return -EOPNOTSUPP;
+		mem->pfn += PHYS_PFN(size);
+		return walk_mem_map(mem, kind, size);
+	}
 	if (pud)
 		size = PUD_SIZE;
-	mem->size = pud ? 2 * size : size;
+	mem->size = pud || kind == WALK_MEM_PRIVATE ? 2 * size : size;
 	mem->res = request_free_mem_region(&iomem_resource, mem->size,
 					   "hmm_walk_kunit");
 	if (IS_ERR(mem->res)) {
@@ -395,9 +411,10 @@ unsigned long walk_mem_get(enum walk_mem_kind kind)
 
 void walk_mem_put_all(void)
 {
-	unsigned int i;
+	int i;
 
-	for (i = 0; i < WALK_MEM_KINDS; i++)
+	/* WALK_MEM_OTHER before what it lies in. */
+	for (i = WALK_MEM_KINDS - 1; i >= 0; i--)
 		walk_mem_put(&walk_mems[i]);
 }
 

@@ -39,6 +39,7 @@
 /* Kinds of device memory, see walk_mem_get(). */
 enum walk_mem_kind {
 	WALK_MEM_PRIVATE,	/* migrates back to the page that it replaced */
+	WALK_MEM_OTHER,		/* the same, of another owner, next to it */
 	WALK_MEM_COHERENT,
 	WALK_MEM_DAX_PTE,	/* folios of order 0, of a PMD, of a PUD */
 	WALK_MEM_DAX_PMD,
@@ -159,6 +160,7 @@ unsigned long walk_mem_get(enum walk_mem_kind kind);
 void walk_mem_put_all(void);
 struct dev_pagemap *walk_mem_pgmap(enum walk_mem_kind kind);
 void *walk_mem_owner(void);
+void *walk_mem_other_owner(void);
 
 int walk_range_add(struct walk_env *env, struct walk_range *wr, bool tracked,
 		   unsigned long *pfns);
@@ -208,6 +210,7 @@ int walk_install_uffd_missing(struct walk_env *env);
 int walk_install_device_own(struct walk_env *env);
 int walk_install_device_own_ro(struct walk_env *env);
 int walk_install_device_foreign(struct walk_env *env);
+int walk_install_device_two_owners(struct walk_env *env);
 int walk_install_device_own_pmd(struct walk_env *env);
 int walk_install_device_own_ro_pmd(struct walk_env *env);
 int walk_install_device_foreign_pmd(struct walk_env *env);

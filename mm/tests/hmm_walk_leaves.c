@@ -43,8 +43,9 @@ static void walk_undo_device(struct walk_env *env)
 }
 
 /* @n folios of @order, as a driver hands them out. */
-static void walk_take_folios(struct walk_env *env, unsigned long pfn,
-			     unsigned int n, unsigned int order)
+static void walk_take_folios(struct walk_env *env, enum walk_mem_kind kind,
+			     unsigned long pfn, unsigned int n,
+			     unsigned int order)
 {
 	unsigned int i;
 
@@ -52,8 +53,7 @@ static void walk_take_folios(struct walk_env *env, unsigned long pfn,
 		struct page *page = pfn_to_page(pfn + i);
 
 		/* It may have been a tail page last time: no page_folio() yet. */
-		zone_device_page_init(page, walk_mem_pgmap(WALK_MEM_PRIVATE),
-				      order);
+		zone_device_page_init(page, walk_mem_pgmap(kind), order);
 		page->zone_device_data = env;
 		folio_unlock(page_folio(page));
 	}
@@ -83,7 +83,8 @@ static int walk_install_device(struct walk_env *env,
 
 	if (err)
 		return err;
-	walk_take_folios(env, walk_entry_pfn(env, 0), env->npages, 0);
+	walk_take_folios(env, WALK_MEM_PRIVATE, walk_entry_pfn(env, 0),
+			 env->npages, 0);
 	err = walk_install_replaced(env, make);
 	env->undo = walk_undo_device;
 	return err;
@@ -92,6 +93,22 @@ static int walk_install_device(struct walk_env *env,
 int walk_install_device_foreign(struct walk_env *env)
 {
 	return walk_install_device(env, walk_make_private);
+}
+
+/* The last page is the first one of the other owner, its pfn the next one. */
+int walk_install_device_two_owners(struct walk_env *env)
+{
+	const unsigned int n = env->npages - 1;
+	int err = walk_take_memory(env, WALK_MEM_OTHER);
+
+	if (err)
+		return err;
+	env->pfn -= n;
+	walk_take_folios(env, WALK_MEM_OTHER, env->pfn + n, 1, 0);
+	walk_take_folios(env, WALK_MEM_PRIVATE, env->pfn, n, 0);
+	err = walk_install_replaced(env, walk_make_private);
+	env->undo = walk_undo_device;
+	return err;
 }
 
 int walk_install_device_own(struct walk_env *env)
@@ -125,7 +142,7 @@ static int walk_install_device_pmd(struct walk_env *env,
 
 	if (err)
 		return err;
-	walk_take_folios(env, env->pfn, 1, PMD_ORDER);
+	walk_take_folios(env, WALK_MEM_PRIVATE, env->pfn, 1, PMD_ORDER);
 	err = walk_replace_pmd(env, make);
 	env->undo = walk_undo_device;
 	return err;
@@ -187,6 +204,11 @@ int walk_install_device_exclusive(struct walk_env *env)
 }
 #else /* CONFIG_DEVICE_PRIVATE */
 int walk_install_device_foreign(struct walk_env *env)
+{
+	return walk_cannot(env, "no device private memory");
+}
+
+int walk_install_device_two_owners(struct walk_env *env)
 {
 	return walk_cannot(env, "no device private memory");
 }
