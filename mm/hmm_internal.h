@@ -172,7 +172,6 @@ struct hmm_walk {
 	struct hmm_extent	extent;
 	unsigned long		claimed;
 
-	/* Not cleared by hmm_walk_init() from here on. */
 	struct hmm_dirty	todo;
 	struct vma_iterator	vmi;
 };

@@ -197,7 +197,7 @@ void hmm_ranges_release(struct hmm_ranges *ranges)
 	struct hmm_range *range;
 
 	spin_lock(&ranges->lock);
-	ranges->dying = true;
+	WRITE_ONCE(ranges->dying, true);
 	for (node = interval_tree_iter_first(&ranges->ranges, 0, ULONG_MAX);
 	     node; node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
 		range = container_of(node, struct hmm_range, tracking.node);
@@ -532,6 +532,10 @@ static int hmm_range_poll(struct hmm_ranges *ranges,
 	int ret;
 
 	lockdep_assert_irqs_enabled();
+
+	/* Most often nothing is in flight; what counts is what a walk claims. */
+	if (list_empty(&ranges->invalidations) && !READ_ONCE(ranges->dying))
+		return 0;
 
 	spin_lock(&ranges->lock);
 	ret = hmm_ranges_readable(ranges, range->start, range->end);

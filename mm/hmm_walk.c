@@ -80,6 +80,8 @@ static void hmm_walk_requests(struct hmm_walk *walk)
 {
 	const struct hmm_range *range = walk->range;
 
+	walk->required = 0;
+	walk->mask = 0;
 	if (!walk->fault ||
 	    !((range->default_flags | range->pfn_flags_mask) &
 	      HMM_PFN_REQ_FAULT))
@@ -88,23 +90,29 @@ static void hmm_walk_requests(struct hmm_walk *walk)
 	walk->mask = range->pfn_flags_mask & HMM_PFN_REQ;
 }
 
-/* The inputs are those of struct hmm_walk; @range is registered or legacy. */
+/*
+ * The inputs are those of struct hmm_walk; @range is registered or legacy. What
+ * is not set here is written before it is read: a walk may be for one page.
+ */
 void hmm_walk_init(struct hmm_walk *walk, struct hmm_range *range,
 		   struct vm_area_struct *vma, int *locked, bool fault)
 {
-	/* The notes are most of it, and are written before they are read. */
-	memset(walk, 0, offsetof(struct hmm_walk, todo));
 	walk->range = range;
 	walk->mm = range->notifier ? range->notifier->mm : range->tracking.mm;
 	walk->vma = vma;
 	walk->locked = locked;
 	walk->fault = fault;
+	walk->retry = false;
+	walk->stuck = false;
+	walk->faulted = false;
 	walk->first = PAGE_ALIGN_DOWN(range->start);
 	walk->sparse = !range->notifier &&
 		       range->tracking.flags & HMM_RANGE_SPARSE;
-	walk->batch = 1;
-	/* No page is at this address. */
+	walk->last_vma = NULL;
+	/* No page is there. */
 	walk->fault_start = ULONG_MAX;
+	walk->fault_end = ULONG_MAX;
+	walk->batch = 1;
 	hmm_walk_requests(walk);
 }
 
