@@ -2,9 +2,8 @@
 /*
  * The smallest complete driver that mirrors the memory of a process with HMM.
  *
- * Opening /dev/hmm_sample gives the process a device without hardware, which
- * has a page table of its own. pread() lets the device read the memory of the
- * process at the file position; it finds it by that table and nothing else.
+ * /dev/hmm_sample gives the process that opens it a device without hardware.
+ * pread() lets that read the process's memory, by a page table of its own.
  *
  * Documentation/mm/hmm.rst quotes what is between two "hmm.rst:" comments.
  */
@@ -85,7 +84,7 @@ static const struct mmu_notifier_ops mirror_notifier_ops = {
 };
 
 /* hmm.rst: fault */
-/* Give the device what the walk found, if it is still valid. */
+/* If it is still valid, give the device what the walk found, and that alone. */
 static bool mirror_install(struct mirror *mirror)
 {
 	const struct hmm_range *range = &mirror->range;
@@ -95,6 +94,7 @@ static bool mirror_install(struct mirror *mirror)
 	mutex_lock(&mirror->lock);
 	valid = hmm_range_valid(range);
 	if (valid) {
+		mirror_unmap(mirror, 0, ULONG_MAX);
 		mirror->start = range->start;
 		mirror->end = range->end;
 		memcpy(mirror->table, mirror->pfns, nr * sizeof(*mirror->pfns));
