@@ -28,8 +28,12 @@
 
 #include "hmm_internal.h"
 
-/* Give up after so many walks in a row that made no progress at a page. */
-#define HMM_STUCK_WALKS	3
+/*
+ * How long walks in a row may make no progress at a page: with no invalidation
+ * in between, and in any case, for a fault may invalidate and not help either.
+ */
+#define HMM_STUCK_TIME	(HZ / 4)
+#define HMM_STUCK_LIMIT	(2 * HZ)
 
 /*
  * An invalidation does not end the walk once it has faulted: a fault that copies
@@ -53,6 +57,7 @@ static int hmm_walk_legacy(struct hmm_walk *walk)
 	extent->start = walk->first;
 	extent->end = walk->first + PAGE_ALIGN(range->end - range->start);
 	while (!ret && extent->start != extent->end) {
+		walk->faulted = false;
 		ret = hmm_walk_claimed(walk, extent->end);
 		if (walk->faulted &&
 		    mmu_interval_check_retry(range->notifier,
@@ -94,7 +99,7 @@ static int hmm_walk_range(struct hmm_walk *walk)
  */
 int hmm_range_snapshot(struct hmm_range *range)
 {
-	struct hmm_walk walk;
+	struct hmm_walk walk __uninitialized;
 
 	hmm_walk_init(&walk, range, NULL, NULL, false);
 	return hmm_walk_range(&walk);
@@ -134,7 +139,7 @@ EXPORT_SYMBOL_GPL(hmm_range_snapshot);
  */
 int hmm_range_fault(struct hmm_range *range)
 {
-	struct hmm_walk walk;
+	struct hmm_walk walk __uninitialized;
 
 	hmm_walk_init(&walk, range, NULL, NULL, true);
 	return hmm_walk_range(&walk);
@@ -160,7 +165,7 @@ EXPORT_SYMBOL(hmm_range_fault);
  */
 int hmm_range_fault_locked(struct hmm_range *range, int *locked)
 {
-	struct hmm_walk walk;
+	struct hmm_walk walk __uninitialized;
 
 	if (!locked || *locked != 1) {
 		if (!range->notifier)
@@ -177,18 +182,24 @@ EXPORT_SYMBOL_GPL(hmm_range_fault_locked);
  *
  * @timeout: of the caller, in jiffies; 0: none
  * @deadline: when the time is up
- * @seq: of the range when the last walk that was stuck ended
- * @stuck: how many walks in a row were, with no invalidation in between
+ * @page: the one that the last walk was stuck at
+ * @seq: of the range when that ended
+ * @stuck: jiffies slept since walks are stuck there
+ * @idle: and since the range was invalidated
  * @mmap: a fault cannot be had under the lock of a vma
  * @told: the array is as the last walk left it
+ * @tried: of a legacy range, the page whose fault has dropped the lock last
  */
 struct hmm_retry {
 	unsigned long	timeout;
 	unsigned long	deadline;
 	unsigned long	seq;
-	unsigned int	stuck;
+	unsigned long	page;
+	unsigned long	stuck;
+	unsigned long	idle;
 	bool		mmap;
 	bool		told;
+	unsigned long	tried;
 };
 
 /*
@@ -210,11 +221,10 @@ static unsigned long hmm_retry_left(const struct hmm_retry *retry)
 }
 
 /*
- * Called after a walk ended with -EBUSY. Return true if that is final:
- * HMM_STUCK_WALKS walks in a row could not get a page, and nothing invalidated
- * the range. Else sleep after such a walk, first for a twentieth of a second and
- * then for a fifth, so that whoever holds the page can go on: some drivers keep
- * a page on their device for tens of milliseconds, whoever faults.
+ * Called after a walk ended with -EBUSY. Return true if that is final, since walks
+ * have been stuck at one page for too long. Else sleep after such a walk, twice as
+ * long each time, so that whoever holds the page can go on: some drivers keep one
+ * on their device for milliseconds, whoever faults.
  */
 static bool hmm_retry_gives_up(struct hmm_retry *retry,
 			       const struct hmm_walk *walk)
@@ -222,18 +232,22 @@ static bool hmm_retry_gives_up(struct hmm_retry *retry,
 	const struct hmm_range *range = walk->range;
 	unsigned long seq = range->notifier ? range->notifier_seq :
 					      READ_ONCE(range->tracking.seq);
+	unsigned long nap;
 
-	if (!walk->stuck) {
+	if (!walk->stuck || walk->fault_start != retry->page)
 		retry->stuck = 0;
+	if (!retry->stuck || seq != retry->seq)
+		retry->idle = 0;
+	if (!walk->stuck)
 		return false;
-	}
-	if (retry->seq != seq)
-		retry->stuck = 0;
-	retry->seq = seq;
-	if (++retry->stuck == HMM_STUCK_WALKS)
+	if (retry->idle >= HMM_STUCK_TIME || retry->stuck >= HMM_STUCK_LIMIT)
 		return true;
-	schedule_timeout_killable(min(hmm_retry_left(retry),
-				      retry->stuck == 1 ? HZ / 20 : HZ / 5));
+	retry->page = walk->fault_start;
+	retry->seq = seq;
+	nap = retry->stuck + 1;
+	retry->stuck += nap;
+	retry->idle += nap;
+	schedule_timeout_killable(min(hmm_retry_left(retry), nap));
 	return false;
 }
 
@@ -246,6 +260,8 @@ static int hmm_fault_mmap_locked(struct hmm_walk *walk, struct hmm_range *range,
 	*locked = 1;
 	hmm_walk_init(walk, range, NULL, locked, true);
 	walk->retry = retry->told;
+	if (range->notifier)
+		walk->tried = retry->tried;
 	ret = mmap_read_lock_killable(walk->mm);
 	if (ret)
 		return ret;
@@ -315,7 +331,7 @@ static int hmm_fault_tracked(struct hmm_range *range, unsigned long timeout)
 		/* With a mask the array is input: it is walked once. */
 		.mmap = range->pfn_flags_mask,
 	};
-	struct hmm_walk walk;
+	struct hmm_walk walk __uninitialized;
 	bool dropped;
 	int ret;
 
@@ -340,8 +356,8 @@ static int hmm_fault_tracked(struct hmm_range *range, unsigned long timeout)
 
 static int hmm_fault_legacy(struct hmm_range *range, unsigned long timeout)
 {
-	struct hmm_retry retry = { .timeout = timeout };
-	struct hmm_walk walk;
+	struct hmm_retry retry = { .timeout = timeout, .tried = ULONG_MAX };
+	struct hmm_walk walk __uninitialized;
 	int locked = 0;
 	int ret;
 
@@ -356,6 +372,7 @@ static int hmm_fault_legacy(struct hmm_range *range, unsigned long timeout)
 		ret = hmm_fault_mmap_locked(&walk, range, &retry, &locked);
 		if (ret != -EBUSY || hmm_retry_gives_up(&retry, &walk))
 			return ret;
+		retry.tried = walk.tried;
 	}
 }
 

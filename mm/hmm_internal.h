@@ -139,6 +139,7 @@ struct hmm_private {
  * @fault_step: how far apart they are
  * @batch: how many of equal pages to fault in before looking again
  * @tries: how often @fault_start was faulted in without effect
+ * @tried: the page whose fault has dropped the lock last; ULONG_MAX: none
  * @private: the device private memory that was met last
  * @err: why the walk stops
  */
@@ -164,6 +165,7 @@ struct hmm_walk {
 	unsigned long		fault_step;
 	unsigned int		batch;
 	unsigned int		tries;
+	unsigned long		tried;
 	struct hmm_private	private;
 	int			err;
 

@@ -40,6 +40,16 @@ bool hmm_kind_of_pte(struct hmm_pte_kind *kind, const struct vm_area_struct *vma
 	return pfn < kind->nr;
 }
 
+/* All flags that such a PTE may have beside type and offset. */
+static unsigned long hmm_swp_flags(unsigned long bits)
+{
+	pte_t pte = __pte(bits);
+
+	pte = pte_swp_mkexclusive(pte);
+	pte = pte_swp_mksoft_dirty(pte);
+	return pte_val(pte_swp_mkuffd(pte));
+}
+
 /**
  * hmm_kind_of_absent() - the kind of a PTE that is neither present nor none
  * @kind: is set
@@ -61,11 +71,12 @@ bool hmm_kind_of_absent(struct hmm_absent_kind *kind,
 	const unsigned long one = pte_val(softleaf_to_pte(swp_entry(0, 1)));
 	const unsigned long all = pte_val(softleaf_to_pte(swp_entry(0, ~0UL)));
 	const unsigned long offset = zero ^ all;
+	const unsigned long flags = zero ^ hmm_swp_flags(zero);
 	const softleaf_t leaf = softleaf_from_pte(pte);
 
 	*kind = (struct hmm_absent_kind){ .mask = ~0UL, .nr = 1, .entry = new };
 	if (!softleaf_is_marker(leaf))
-		kind->mask = pte_val(pte_swp_clear_flags(__pte(~0UL))) & ~offset;
+		kind->mask = ~(offset | flags);
 	kind->base = pte_val(pte) & kind->mask;
 	if (softleaf_is_device_private(leaf)) {
 		kind->mask |= offset;

@@ -67,10 +67,10 @@ struct hmm_absent_kind {
 
 #ifdef HMM_PTE_FLAGS_SHIFT
 /*
- * The accessed and dirty bits of the other PTEs of a contiguous block do not
- * matter, so ptep_get_lockless(), which gathers them, is not needed.
+ * Read a PTE whose accessed and dirty bits do not matter: ptep_get_lockless() would
+ * gather those of the other PTEs of a contiguous block.
  */
-static __always_inline pte_t hmm_pte_peek(const pte_t *ptep)
+static __always_inline pte_t hmm_pte_peek(pte_t *ptep)
 {
 	return READ_ONCE(*ptep);
 }
@@ -98,9 +98,9 @@ bool hmm_kind_of_absent(struct hmm_absent_kind *kind,
 			const struct hmm_private *private, pte_t pte,
 			unsigned long new);
 #else
-static inline pte_t hmm_pte_peek(const pte_t *ptep)
+static inline pte_t hmm_pte_peek(pte_t *ptep)
 {
-	return __pte(0);
+	return ptep_get_lockless(ptep);
 }
 
 /* Of no kind. */

@@ -93,10 +93,10 @@ static unsigned long hmm_none_ptes(pte_t *ptep, unsigned long nr)
 	for (i = 1; i + HMM_PTES <= nr; i += HMM_PTES) {
 		unrolled_full
 		for (k = 0; k < HMM_PTES; k++)
-			if (!pte_none(ptep_get_lockless(ptep + i + k)))
+			if (!pte_none(hmm_pte_peek(ptep + i + k)))
 				return i + k;
 	}
-	while (i < nr && pte_none(ptep_get_lockless(ptep + i)))
+	while (i < nr && pte_none(hmm_pte_peek(ptep + i)))
 		i++;
 	return i;
 }
@@ -110,10 +110,10 @@ static unsigned long hmm_readonly_ptes(pte_t *ptep, unsigned long nr)
 	for (i = 1; i + HMM_PTES <= nr; i += HMM_PTES) {
 		unrolled_full
 		for (k = 0; k < HMM_PTES; k++)
-			if (!hmm_pte_is_readonly(ptep_get_lockless(ptep + i + k)))
+			if (!hmm_pte_is_readonly(hmm_pte_peek(ptep + i + k)))
 				return i + k;
 	}
-	while (i < nr && hmm_pte_is_readonly(ptep_get_lockless(ptep + i)))
+	while (i < nr && hmm_pte_is_readonly(hmm_pte_peek(ptep + i)))
 		i++;
 	return i;
 }
@@ -153,7 +153,7 @@ static unsigned long hmm_pte_fault_batch(const struct hmm_walk *walk, pte_t pte,
 	    hmm_kind_of_absent(&kind, &walk->private, pte, 0))
 		return hmm_ptes_of_kind(&kind, ptep, nr);
 	for (i = 1; i < nr; i++) {
-		other = ptep_get_lockless(ptep + i);
+		other = hmm_pte_peek(ptep + i);
 		if (hmm_required(walk, entries[i]) != required ||
 		    !hmm_ptes_need_same_fault(walk, pte, other, write))
 			break;
@@ -258,7 +258,7 @@ static void hmm_learn_kind(struct hmm_pte_table *table, unsigned long addr,
  * a row have been of the first kind.
  */
 static __always_inline bool hmm_pte_is_known(const struct hmm_pte_table *table,
-					     const pte_t *ptep,
+					     pte_t *ptep,
 					     unsigned long *new,
 					     unsigned int *same)
 {
@@ -286,7 +286,7 @@ static __always_inline bool hmm_pte_is_known(const struct hmm_pte_table *table,
  * This takes 11 instructions a page where one by one it is 17.
  */
 static __always_inline bool hmm_store_known_ptes(const struct hmm_pte_kind *kind,
-						 const pte_t *ptep,
+						 pte_t *ptep,
 						 unsigned long *entries)
 {
 	unsigned long new[HMM_PTES] __uninitialized, bits = 0;
@@ -331,7 +331,7 @@ static noinline enum hmm_step hmm_walk_new_pte(struct hmm_pte_table *table,
 	struct hmm_walk *walk = table->walk;
 	unsigned long *entries = hmm_entries(walk, addr);
 	unsigned long required = hmm_required(walk, *entries);
-	const pte_t pte = ptep_get_lockless(ptep);
+	const pte_t pte = hmm_pte_peek(ptep);
 	enum hmm_step step;
 	unsigned long new;
 

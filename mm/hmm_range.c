@@ -65,8 +65,21 @@
  * that happens.
  */
 
+/*
+ * The memory of a registered range is about to be freed, which has been reported.
+ * Whoever asks for that does so until the object is gone, so take it back.
+ */
+static bool hmm_range_debug_fixup_free(void *addr, enum debug_obj_state state)
+{
+	if (state != ODEBUG_STATE_ACTIVE)
+		return false;
+	hmm_range_unregister(addr);
+	return true;
+}
+
 static const struct debug_obj_descr hmm_range_debug_descr = {
-	.name = "hmm_range",
+	.name		= "hmm_range",
+	.fixup_free	= hmm_range_debug_fixup_free,
 };
 
 /* -EINVAL: the range is registered already, and has to be left as it is. */
@@ -239,8 +252,10 @@ static void hmm_range_reset(struct hmm_range *range, unsigned long start,
 	WRITE_ONCE(tracking->valid, false);
 	WRITE_ONCE(tracking->seq, 0);
 	tracking->retry = false;
+	tracking->tried = ULONG_MAX;
 	tracking->faulting = NULL;
 	tracking->window = (struct hmm_extent){};
+	tracking->unclaimed = (struct hmm_extent){};
 	tracking->call.hmm_pfns = NULL;
 }
 
@@ -464,7 +479,8 @@ static int hmm_ranges_readable(const struct hmm_ranges *ranges,
  * For a driver that looks the memory up in another way, such as
  * make_device_exclusive(): from here on hmm_range_valid() is true until the
  * next invalidation that overlaps [@range->start, @range->end) starts. What the
- * driver looks up afterwards is good as long as that is so.
+ * driver looks up afterwards is good as long as that is so. Looking it up may
+ * invalidate it, as make_device_exclusive() does: see &hmm_range.ignore_events.
  *
  * Context: Takes a spinlock and never waits. No lock needs to be held;
  * interrupts are on, so none that an interrupt takes. The caller serialises it
@@ -491,7 +507,6 @@ int hmm_range_begin(struct hmm_range *range)
 	spin_lock(&ranges->lock);
 	ret = hmm_ranges_readable(ranges, range->start, range->end);
 	tracking->window = (struct hmm_extent){ range->start, range->end };
-	tracking->unclaimed = (struct hmm_extent){};
 	hmm_dirty_clear(&tracking->dirty);
 	tracking->call.hmm_pfns = NULL;
 	WRITE_ONCE(tracking->valid, !ret);

@@ -112,6 +112,8 @@ void hmm_walk_init(struct hmm_walk *walk, struct hmm_range *range,
 	/* No page is there. */
 	walk->fault_start = ULONG_MAX;
 	walk->fault_end = ULONG_MAX;
+	walk->tried = locked && !range->notifier ? range->tracking.tried :
+						   ULONG_MAX;
 	walk->batch = 1;
 	hmm_walk_requests(walk);
 }
@@ -259,27 +261,29 @@ static __always_inline bool hmm_walk_plain_pmd(struct hmm_walk *walk,
 	return true;
 }
 
-/* As for a PTE; under the lock it is always found out. */
-static unsigned long hmm_pfn_from_private_pmd(struct hmm_walk *walk,
-					      struct vm_area_struct *vma,
-					      unsigned long addr, pmd_t *pmdp)
+/*
+ * What a device private PMD becomes, as for a PTE. HMM_AGAIN: it is something
+ * else by now, such as a table of PTEs.
+ */
+static enum hmm_step hmm_private_pmd(struct hmm_walk *walk,
+				     struct vm_area_struct *vma, pmd_t *pmdp,
+				     pmd_t pmd, unsigned long addr,
+				     unsigned long *new)
 {
+	const softleaf_t leaf = softleaf_from_pmd(pmd);
 	spinlock_t *ptl = pmd_lock(vma->vm_mm, pmdp);
-	const pmd_t pmd = pmdp_get(pmdp);
-	unsigned long new = 0;
-	softleaf_t leaf;
+	const bool same = pmd_same(pmdp_get(pmdp), pmd);
 
-	if (pmd_is_device_private_entry(pmd)) {
-		leaf = softleaf_from_pmd(pmd);
+	if (same)
 		hmm_private_look_up(&walk->private, leaf,
 				    walk->range->dev_private_owner);
-		new = hmm_pfn_from_private(&walk->private, vma, leaf,
-					   PMD_ORDER);
-	}
 	spin_unlock(ptl);
-	if (new)
-		new += (addr & ~PMD_MASK) >> PAGE_SHIFT;
-	return new;
+	if (!same)
+		return HMM_AGAIN;
+	*new = hmm_pfn_from_private(&walk->private, vma, leaf, PMD_ORDER);
+	if (*new)
+		*new += (addr & ~PMD_MASK) >> PAGE_SHIFT;
+	return HMM_NEXT;
 }
 
 /* A PMD that is neither none nor present: migrating, or device private. */
@@ -288,13 +292,16 @@ static enum hmm_step hmm_walk_absent_pmd(struct hmm_walk *walk,
 					 pmd_t *pmdp, pmd_t pmd,
 					 unsigned long addr, unsigned long end)
 {
+	enum hmm_step step;
 	unsigned long new;
 
 	if (!pmd_is_device_private_entry(pmd))
 		return hmm_walk_leaf(walk, vma, addr, end,
 				     hmm_pfn_from_softleaf(softleaf_from_pmd(pmd)),
 				     false);
-	new = hmm_pfn_from_private_pmd(walk, vma, addr, pmdp);
+	step = hmm_private_pmd(walk, vma, pmdp, pmd, addr, &new);
+	if (step != HMM_NEXT)
+		return step;
 	if (new && hmm_settles_for_readonly(walk)) {
 		hmm_store_leaf(walk, addr, end, new);
 		walk->extent.start = end;
@@ -552,10 +559,28 @@ static enum hmm_step hmm_walk_next_vma(struct hmm_walk *walk, unsigned long end)
  */
 
 /*
+ * The fault of the page at @addr has dropped the lock. When it is tried again it
+ * is told so, or it might do that for ever: it waits for what it needs with the
+ * lock dropped, and that may be gone by the time that it comes again. Under the
+ * lock of a vma it may just have needed the other lock.
+ */
+static void hmm_fault_dropped_lock(struct hmm_walk *walk, unsigned long addr,
+				   vm_fault_t fault)
+{
+	*walk->locked = 0;
+	if (walk->vma && !(fault & VM_FAULT_MAJOR))
+		return;
+	walk->tried = addr;
+	if (!walk->range->notifier)
+		walk->range->tracking.tried = addr;
+}
+
+/*
  * A fault did not simply succeed. If it dropped the lock, the caller has to
  * know, and the vma may be gone.
  */
-static int hmm_fault_result(const struct hmm_walk *walk, vm_fault_t fault)
+static int hmm_fault_result(struct hmm_walk *walk, unsigned long addr,
+			    vm_fault_t fault)
 {
 	int err;
 
@@ -563,7 +588,7 @@ static int hmm_fault_result(const struct hmm_walk *walk, vm_fault_t fault)
 		/* A handler must keep the lock unless it is allowed to. */
 		if (WARN_ON_ONCE(!walk->locked))
 			return -EFAULT;
-		*walk->locked = 0;
+		hmm_fault_dropped_lock(walk, addr, fault);
 		return fatal_signal_pending(current) ? -EINTR : -EBUSY;
 	}
 	err = vm_fault_to_errno(fault, 0);
@@ -586,6 +611,9 @@ static int hmm_walk_fault(struct hmm_walk *walk)
 		flags |= FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
 	if (walk->vma)
 		flags |= FAULT_FLAG_VMA_LOCK;
+	/* Nothing else is faulted in with that page. */
+	if (walk->fault_start == walk->tried)
+		flags |= FAULT_FLAG_TRIED;
 
 	walk->faulted = true;
 	if (!walk->range->notifier)
@@ -598,7 +626,7 @@ static int hmm_walk_fault(struct hmm_walk *walk)
 		fault = handle_mm_fault(walk->last_vma, addr, flags, NULL);
 		if (unlikely(fault & (VM_FAULT_ERROR | VM_FAULT_RETRY |
 				      VM_FAULT_COMPLETED)))
-			return hmm_fault_result(walk, fault);
+			return hmm_fault_result(walk, addr, fault);
 	}
 	return 0;
 }

@@ -164,6 +164,8 @@ struct hmm_range_tracking {
 	struct hmm_extent	window;
 	/* What was hit of the window, or not read, since it was last read. */
 	struct hmm_dirty	dirty;
+	/* The page whose fault has dropped the lock last; ULONG_MAX: none. */
+	unsigned long		tried;
 	/* What the walk that runs has not claimed yet of its extent. */
 	struct hmm_extent	unclaimed;
 	/* The thread that walks, while a fault runs. */

@@ -17,9 +17,14 @@
 
 #define NR	4
 
-/* How often one walk faults a page in, and how often a call walks then. */
+/* How often one walk faults a page in. */
 #define TRIES	4U
-#define WALKS	3U
+
+/* And how often a call walks then: it sleeps twice as long after each of them. */
+static unsigned int walks(void)
+{
+	return 1 + fls(HZ / 4);
+}
 
 static struct mm_struct *test_mm(struct kunit *test)
 {
@@ -138,12 +143,12 @@ static void t14_an_unlocked_call_gives_up(struct kunit *test)
 	struct hmm_range *range = fault_range(test);
 
 	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EBUSY);
-	KUNIT_EXPECT_EQ(test, recorder->faults, WALKS * TRIES);
+	KUNIT_EXPECT_EQ(test, recorder->faults, walks() * TRIES);
 	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&test_mm(test)->mmap_lock));
 
 	/* The next call begins to count anew. */
 	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EBUSY);
-	KUNIT_EXPECT_EQ(test, recorder->faults, 2 * WALKS * TRIES);
+	KUNIT_EXPECT_EQ(test, recorder->faults, 2 * walks() * TRIES);
 }
 
 static void t14_an_unlocked_call_gives_up_legacy(struct kunit *test)
@@ -153,7 +158,7 @@ static void t14_an_unlocked_call_gives_up_legacy(struct kunit *test)
 	struct hmm_range *range = hmm_test_legacy_range(test, NR);
 
 	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EBUSY);
-	KUNIT_EXPECT_EQ(test, recorder->faults, WALKS * TRIES);
+	KUNIT_EXPECT_EQ(test, recorder->faults, walks() * TRIES);
 	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&test_mm(test)->mmap_lock));
 }
 
@@ -165,41 +170,58 @@ static void t14_a_fault_that_invalidates_gives_up(struct kunit *test)
 	struct hmm_range *range = fault_range(test);
 
 	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EBUSY);
-	KUNIT_EXPECT_EQ(test, recorder->faults, WALKS * TRIES);
+	KUNIT_EXPECT_EQ(test, recorder->faults, walks() * TRIES);
 }
 
 static void t14_an_unlocked_call_is_helped_at_last(struct kunit *test)
 {
-	struct plan plan = { .helps_at = WALKS * TRIES };
+	struct plan plan = { .helps_at = walks() * TRIES };
 	struct hmm_test_recorder *recorder = map_plan(test, &plan);
 	struct hmm_range *range = fault_range(test);
 
 	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
-	KUNIT_EXPECT_EQ(test, recorder->nr_hits[0], WALKS * TRIES);
+	KUNIT_EXPECT_EQ(test, recorder->nr_hits[0], walks() * TRIES);
 	KUNIT_EXPECT_TRUE(test, hmm_range_valid(range));
 	hmm_test_expect_mapped(test, range, NR);
 }
 
-/* Something has happened in the second walk, so that one is the first again. */
+/* Something has happened in what would have been the last walk. */
 static void t14_an_invalidation_in_between_goes_on(struct kunit *test)
 {
-	struct plan plan = { .helps_at = UINT_MAX, .hit_at = TRIES + 2 };
+	struct plan plan = {
+		.helps_at = UINT_MAX,
+		.hit_at = (walks() - 1) * TRIES + 2,
+	};
 	struct hmm_test_recorder *recorder = map_plan(test, &plan);
 	struct hmm_range *range = fault_range(test);
 
 	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EBUSY);
-	KUNIT_EXPECT_EQ(test, recorder->faults, (1 + WALKS) * TRIES);
+	KUNIT_EXPECT_EQ(test, recorder->faults, (walks() + 1) * TRIES);
 }
 
-/* The driver's sequence number is of before the walk, so it is one walk later. */
+/* The driver's sequence number is of before the walk: in the last but one. */
 static void t14_an_invalidation_in_between_goes_on_legacy(struct kunit *test)
 {
-	struct plan plan = { .helps_at = UINT_MAX, .hit_at = TRIES + 2 };
+	struct plan plan = {
+		.helps_at = UINT_MAX,
+		.hit_at = (walks() - 2) * TRIES + 2,
+	};
 	struct hmm_test_recorder *recorder = map_plan(test, &plan);
 	struct hmm_range *range = hmm_test_legacy_range(test, NR);
 
 	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EBUSY);
-	KUNIT_EXPECT_EQ(test, recorder->faults, (2 + WALKS) * TRIES);
+	KUNIT_EXPECT_EQ(test, recorder->faults, (walks() + 1) * TRIES);
+}
+
+/* A range with a notifier cannot tell its own: there is another limit. */
+static void t14_a_fault_that_invalidates_gives_up_legacy(struct kunit *test)
+{
+	struct plan plan = { .helps_at = UINT_MAX, .hits_itself = true };
+	struct hmm_test_recorder *recorder = map_plan(test, &plan);
+	struct hmm_range *range = hmm_test_legacy_range(test, NR);
+
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EBUSY);
+	KUNIT_EXPECT_EQ(test, recorder->faults, (1 + fls(2 * HZ)) * TRIES);
 }
 
 /* So has the walk that drops the lock: what it waited for may help. */
@@ -215,6 +237,90 @@ static void t14_a_dropped_lock_in_between_goes_on(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
 	KUNIT_EXPECT_EQ(test, recorder->faults, 3 * TRIES + 1 + NR);
 	hmm_test_expect_mapped(test, range, NR);
+}
+
+/* Each page is there after one walk has given up on it. */
+static vm_fault_t hold_a_moment(struct hmm_test_recorder *recorder,
+				struct vm_fault *vmf)
+{
+	return recorder->nr_hits[vmf->pgoff] > TRIES ? 0 : VM_FAULT_NOPAGE;
+}
+
+/* A page that comes at the second walk is had soon: one of a few, by the clock. */
+static void t14_a_page_that_is_held_for_a_moment(struct kunit *test)
+{
+	struct hmm_test_recorder *recorder;
+	struct hmm_range *range;
+	unsigned long start, least = ULONG_MAX;
+
+	recorder = hmm_test_map_recorder(test, NR, PROT_READ, false);
+	recorder->hook = hold_a_moment;
+	for (int i = 0; i < NR; i++) {
+		range = hmm_test_range(test, test_mm(test), i, 1);
+		range->default_flags = HMM_PFN_REQ_FAULT;
+		start = jiffies;
+		KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
+		least = min(least, jiffies - start);
+		KUNIT_EXPECT_EQ(test, recorder->nr_hits[i], TRIES + 1);
+	}
+	KUNIT_EXPECT_LT(test, least, HZ / 20);
+}
+
+/* It waits with the lock dropped, whenever it may, for what is gone again then. */
+static vm_fault_t drop_lock_first(struct hmm_test_recorder *recorder,
+				  struct vm_fault *vmf)
+{
+	/* Without an end the test would have none, either. */
+	if (!fault_flag_allow_retry_first(vmf->flags) || recorder->faults > 64)
+		return 0;
+	release_fault_lock(vmf);
+	return VM_FAULT_RETRY;
+}
+
+static struct hmm_test_recorder *map_dropping(struct kunit *test)
+{
+	struct hmm_test_recorder *recorder;
+
+	recorder = hmm_test_map_recorder(test, NR, PROT_READ, false);
+	recorder->hook = drop_lock_first;
+	return recorder;
+}
+
+static void t14_a_fault_drops_the_lock_once(struct kunit *test)
+{
+	struct hmm_test_recorder *recorder = map_dropping(test);
+	struct hmm_range *range = fault_range(test);
+
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
+	KUNIT_EXPECT_EQ(test, recorder->faults, 2 * NR);
+	hmm_test_expect_mapped(test, range, NR);
+}
+
+static void t14_a_fault_drops_the_lock_once_legacy(struct kunit *test)
+{
+	struct hmm_test_recorder *recorder = map_dropping(test);
+	struct hmm_range *range = hmm_test_legacy_range(test, NR);
+
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
+	KUNIT_EXPECT_EQ(test, recorder->faults, 2 * NR);
+	hmm_test_expect_mapped(test, range, NR);
+}
+
+static void t14_a_fault_drops_the_lock_once_locked(struct kunit *test)
+{
+	struct hmm_test_recorder *recorder = map_dropping(test);
+	struct hmm_range *range = fault_range(test);
+	int ret = -EBUSY, locked;
+
+	for (int i = 0; i < 2 * NR && ret == -EBUSY; i++) {
+		locked = 1;
+		mmap_read_lock(test_mm(test));
+		ret = hmm_range_fault_locked(range, &locked);
+		if (locked)
+			mmap_read_unlock(test_mm(test));
+	}
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	KUNIT_EXPECT_EQ(test, recorder->faults, 2 * NR);
 }
 
 /* Each page takes half of the time of the call, and the lock is let go for it. */
@@ -313,7 +419,12 @@ static struct kunit_case hmm_bound_cases[] = {
 	KUNIT_CASE(t14_an_unlocked_call_is_helped_at_last),
 	KUNIT_CASE(t14_an_invalidation_in_between_goes_on),
 	KUNIT_CASE(t14_an_invalidation_in_between_goes_on_legacy),
+	KUNIT_CASE(t14_a_fault_that_invalidates_gives_up_legacy),
 	KUNIT_CASE(t14_a_dropped_lock_in_between_goes_on),
+	KUNIT_CASE(t14_a_page_that_is_held_for_a_moment),
+	KUNIT_CASE(t14_a_fault_drops_the_lock_once),
+	KUNIT_CASE(t14_a_fault_drops_the_lock_once_legacy),
+	KUNIT_CASE(t14_a_fault_drops_the_lock_once_locked),
 	KUNIT_CASE(t7_the_time_begins_anew_with_progress),
 	KUNIT_CASE(t7_the_time_begins_anew_with_progress_legacy),
 	KUNIT_CASE(legacy_call_waits_once_a_round),

@@ -3,8 +3,15 @@
 #ifndef HMM_SHIM_DEBUGOBJECTS_H
 #define HMM_SHIM_DEBUGOBJECTS_H
 
+#include <stdbool.h>
+
+enum debug_obj_state {
+	ODEBUG_STATE_ACTIVE,
+};
+
 struct debug_obj_descr {
 	const char *name;
+	bool (*fixup_free)(void *addr, enum debug_obj_state state);
 };
 
 #define debug_object_init(object, descr)	\
