@@ -10,8 +10,14 @@
  * And of what a walk takes for the caller's own, where memory of two owners
  * follows each other in one page table.
  */
+#include <linux/completion.h>
+#include <linux/cpumask.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/spinlock.h>
 
+#include "../internal.h"
 #include "hmm_walk_kunit.h"
 
 /* So many that a walk remembers what they are. */
@@ -165,6 +171,91 @@ static void a_page_behind_those_of_another_stays_by_mask(struct kunit *test)
 	expect_stays(test, 0, HMM_PFN_REQ_FAULT);
 }
 
+#if defined(CONFIG_TRANSPARENT_HUGEPAGE) && defined(CONFIG_SMP)
+struct snapshot_job {
+	struct mm_struct	*mm;
+	struct walk_range	wr;
+	struct completion	done;
+	bool			begun;
+	int			ret;
+};
+
+static int snapshot_thread(void *data)
+{
+	struct snapshot_job *job = data;
+
+	mmap_read_lock(job->mm);
+	WRITE_ONCE(job->begun, true);
+	job->ret = walk_range_walk(&job->wr, false);
+	mmap_read_unlock(job->mm);
+	complete(&job->done);
+	return 0;
+}
+
+/* Wait till it has come to the lock of the caller: a virtual one does not tell. */
+static bool wait_for_walk(const struct snapshot_job *job)
+{
+	for (int i = 0; i < MSEC_PER_SEC && !READ_ONCE(job->begun); i++)
+		mdelay(1);
+	mdelay(50);
+	return READ_ONCE(job->begun);
+}
+
+/*
+ * The walk has found an own PMD and waits for its lock, to see whose it is.
+ * Meanwhile it becomes another one: that is what counts, and it is no hole.
+ */
+static void own_pmd_that_changes_under_the_walk(struct kunit *test)
+{
+	struct walk_env *env = private_env(test, walk_install_device_own_pmd);
+	struct snapshot_job job = { .mm = env->mm };
+	unsigned long pfns[NR_PAGES] = { };
+	struct task_struct *task;
+	spinlock_t *ptl; /* of the PMD */
+	unsigned int cpu;
+	bool begun;
+	pmd_t *pmdp;
+
+	init_completion(&job.done);
+	KUNIT_EXPECT_EQ(test, walk_range_add(env, &job.wr, true, pfns), 0);
+	task = kthread_create(snapshot_thread, &job, "hmm-snapshot");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+
+	pmdp = mm_find_pmd(env->mm, env->addr);
+	migrate_disable();
+	cpu = cpumask_any_but(cpu_online_mask, smp_processor_id());
+	if (cpu < nr_cpu_ids)
+		kthread_bind(task, cpu);
+	wake_up_process(task);
+	ptl = pmd_lock(env->mm, pmdp);
+	begun = wait_for_walk(&job);
+	set_pmd_at(env->mm, env->addr & PMD_MASK, pmdp, env->old_pmd);
+	spin_unlock(ptl);
+	migrate_enable();
+	wait_for_completion(&job.done);
+	ptl = pmd_lock(env->mm, pmdp);
+	set_pmd_at(env->mm, env->addr & PMD_MASK, pmdp, env->new_pmd);
+	spin_unlock(ptl);
+
+	KUNIT_EXPECT_TRUE(test, begun);
+	KUNIT_EXPECT_EQ(test, job.ret, 0);
+	for (int i = 0; i < NR_PAGES; i++) {
+		KUNIT_EXPECT_TRUE(test, pfns[i] & HMM_PFN_VALID);
+		KUNIT_EXPECT_EQ(test, hmm_pfn_to_map_order(pfns[i]), PMD_ORDER);
+		KUNIT_EXPECT_EQ(test, page_to_pfn(hmm_pfn_to_page(pfns[i])),
+				pmd_pfn(env->old_pmd) + i +
+				((env->addr & ~PMD_MASK) >> PAGE_SHIFT));
+	}
+	walk_range_del(&job.wr);
+	walk_env_destroy(env);
+}
+#else
+static void own_pmd_that_changes_under_the_walk(struct kunit *test)
+{
+	kunit_skip(test, "no huge pages, or nobody else to take a lock");
+}
+#endif
+
 static void expect_given_up(struct kunit *test,
 			    int (*install)(struct walk_env *env))
 {
@@ -206,6 +297,7 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(a_page_behind_those_of_another),
 	KUNIT_CASE(a_page_behind_those_of_another_stays),
 	KUNIT_CASE(a_page_behind_those_of_another_stays_by_mask),
+	KUNIT_CASE(own_pmd_that_changes_under_the_walk),
 	KUNIT_CASE(t14_own_readonly_page_tracked),
 	KUNIT_CASE(t14_own_readonly_pmd_tracked),
 #endif
