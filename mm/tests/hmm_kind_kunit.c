@@ -171,7 +171,7 @@ static void set_table(struct mm_struct *mm, const pte_t *ptes)
 
 	ptep = get_locked_pte(mm, hmm_test_addr(0), &ptl);
 	for (int i = 0; i < NR; i++)
-		set_pte(ptep + i, ptes[i]);
+		set_pte_at(mm, hmm_test_addr(i), ptep + i, ptes[i]);
 	pte_unmap_unlock(ptep, ptl);
 }
 

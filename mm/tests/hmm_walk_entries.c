@@ -282,7 +282,7 @@ int walk_install_poison_marker(struct walk_env *env)
  * another node than that of the page may migrate the page, which then is no
  * longer writable: the entry that it was migrated from was not.
  */
-static int walk_stay_on_node(struct walk_env *env, int nid)
+static int __maybe_unused walk_stay_on_node(struct walk_env *env, int nid)
 {
 	if (cpumask_empty(cpumask_of_node(nid)))
 		return walk_cannot(env, "the memory's node has no CPU");
