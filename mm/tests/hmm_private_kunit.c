@@ -226,8 +226,9 @@ static void own_pmd_that_changes_under_the_walk(struct kunit *test)
 	cpu = cpumask_any_but(cpu_online_mask, smp_processor_id());
 	if (cpu < nr_cpu_ids)
 		kthread_bind(task, cpu);
-	wake_up_process(task);
+	/* The walk begins when it cannot get past the lock. */
 	ptl = pmd_lock(env->mm, pmdp);
+	wake_up_process(task);
 	begun = wait_for_walk(&job);
 	set_pmd_at(env->mm, env->addr & PMD_MASK, pmdp, env->old_pmd);
 	spin_unlock(ptl);
