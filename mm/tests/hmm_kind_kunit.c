@@ -170,8 +170,11 @@ static void set_table(struct mm_struct *mm, const pte_t *ptes)
 	pte_t *ptep;
 
 	ptep = get_locked_pte(mm, hmm_test_addr(0), &ptl);
-	for (int i = 0; i < NR; i++)
+	for (int i = 0; i < NR; i++) {
+		/* Not every PTE may be made of every other one. */
+		pte_clear(mm, hmm_test_addr(i), ptep + i);
 		set_pte_at(mm, hmm_test_addr(i), ptep + i, ptes[i]);
+	}
 	pte_unmap_unlock(ptep, ptl);
 }
 
