@@ -299,6 +299,7 @@ static bool hmm_walk_again(struct hmm_walk *walk, int *err)
 	} else if (ranges->dying) {
 		*err = -EFAULT;
 	} else if (hmm_dirty_is_empty(&tracking->dirty)) {
+		tracking->tried = ULONG_MAX;
 		/* Pairs with the smp_load_acquire() in hmm_range_valid(). */
 		smp_store_release(&tracking->valid, true);
 	} else if (walk->rounds) {

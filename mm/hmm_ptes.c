@@ -50,6 +50,11 @@ struct hmm_pte_table {
  * Faults.
  */
 
+static bool hmm_pte_is_none(pte_t pte)
+{
+	return pte_none(pte);
+}
+
 static bool hmm_pte_is_readonly(pte_t pte)
 {
 	return pte_present(pte) && !pte_write(pte);
@@ -84,8 +89,9 @@ static bool hmm_ptes_need_same_fault(const struct hmm_walk *walk, pte_t pte,
 	       hmm_private_knows(&walk->private, leaf);
 }
 
-/* The plain case: all pages are asked for alike, and none of @nr is there. */
-static unsigned long hmm_none_ptes(pte_t *ptep, unsigned long nr)
+/* How many of @nr PTEs in a row, of which the first is known to be, are so. */
+static __always_inline unsigned long
+hmm_ptes_that_are(bool (*so)(pte_t pte), pte_t *ptep, unsigned long nr)
 {
 	unsigned long i;
 	int k;
@@ -93,27 +99,10 @@ static unsigned long hmm_none_ptes(pte_t *ptep, unsigned long nr)
 	for (i = 1; i + HMM_PTES <= nr; i += HMM_PTES) {
 		unrolled_full
 		for (k = 0; k < HMM_PTES; k++)
-			if (!pte_none(hmm_pte_peek(ptep + i + k)))
+			if (!so(hmm_pte_peek(ptep + i + k)))
 				return i + k;
 	}
-	while (i < nr && pte_none(hmm_pte_peek(ptep + i)))
-		i++;
-	return i;
-}
-
-/* The other one: they are there, and none may be written to. */
-static unsigned long hmm_readonly_ptes(pte_t *ptep, unsigned long nr)
-{
-	unsigned long i;
-	int k;
-
-	for (i = 1; i + HMM_PTES <= nr; i += HMM_PTES) {
-		unrolled_full
-		for (k = 0; k < HMM_PTES; k++)
-			if (!hmm_pte_is_readonly(hmm_pte_peek(ptep + i + k)))
-				return i + k;
-	}
-	while (i < nr && hmm_pte_is_readonly(hmm_pte_peek(ptep + i)))
+	while (i < nr && so(hmm_pte_peek(ptep + i)))
 		i++;
 	return i;
 }
@@ -145,10 +134,11 @@ static unsigned long hmm_pte_fault_batch(const struct hmm_walk *walk, pte_t pte,
 	pte_t other;
 
 	nr = min_t(unsigned long, nr, walk->batch);
+	/* The plain cases: all pages are asked for alike. */
 	if (!walk->mask && pte_none(pte))
-		return hmm_none_ptes(ptep, nr);
+		return hmm_ptes_that_are(hmm_pte_is_none, ptep, nr);
 	if (!walk->mask && write && hmm_pte_is_readonly(pte))
-		return hmm_readonly_ptes(ptep, nr);
+		return hmm_ptes_that_are(hmm_pte_is_readonly, ptep, nr);
 	if (!walk->mask && nr > 1 && !pte_present(pte) &&
 	    hmm_kind_of_absent(&kind, &walk->private, pte, 0))
 		return hmm_ptes_of_kind(&kind, ptep, nr);
@@ -181,48 +171,43 @@ static enum hmm_step hmm_walk_pte_miss(struct hmm_walk *walk,
 }
 
 /*
- * Find out whose memory the device private page at @addr is of. *@pte becomes
- * what the entry is under the lock, which may be something else by now. False if
- * the page table has gone.
+ * Find out whose memory the device private page at @addr is of. False: the page
+ * table has gone, or @pte is something else by now.
  */
-static bool hmm_look_up_private_pte(struct hmm_walk *walk,
-				    struct vm_area_struct *vma, pmd_t *pmdp,
-				    unsigned long addr, pte_t *pte)
+static bool hmm_look_up_private_pte(struct hmm_pte_table *table,
+				    unsigned long addr, pte_t pte)
 {
+	struct hmm_walk *walk = table->walk;
 	spinlock_t *ptl; /* of the page table */
 	pte_t *ptep;
+	bool same;
 
-	ptep = pte_offset_map_lock(vma->vm_mm, pmdp, addr, &ptl);
+	ptep = pte_offset_map_lock(table->vma->vm_mm, table->pmdp, addr, &ptl);
 	if (!ptep)
 		return false;
-	*pte = ptep_get(ptep);
-	if (hmm_pte_is_private(*pte))
-		hmm_private_look_up(&walk->private, softleaf_from_pte(*pte),
+	same = pte_same(ptep_get(ptep), pte);
+	if (same)
+		hmm_private_look_up(&walk->private, softleaf_from_pte(pte),
 				    walk->range->dev_private_owner);
 	pte_unmap_unlock(ptep, ptl);
-	return true;
+	return same;
 }
 
 /*
- * What a device private PTE becomes depends on whose page it is. HMM_AGAIN: the
- * page table has gone, or the PTE is something else by now.
+ * What a device private PTE becomes depends on whose page it is. HMM_AGAIN: it
+ * has to be looked at anew.
  */
 static enum hmm_step hmm_private_pte(struct hmm_pte_table *table,
-				     unsigned long addr, softleaf_t leaf,
+				     unsigned long addr, pte_t pte,
 				     unsigned long *new)
 {
-	struct hmm_walk *walk = table->walk;
-	pte_t pte;
+	const struct hmm_private *private = &table->walk->private;
+	const softleaf_t leaf = softleaf_from_pte(pte);
 
-	if (!hmm_private_knows(&walk->private, leaf)) {
-		if (!hmm_look_up_private_pte(walk, table->vma, table->pmdp,
-					     addr, &pte))
-			return HMM_AGAIN;
-		if (!hmm_pte_is_private(pte) ||
-		    softleaf_from_pte(pte).val != leaf.val)
-			return HMM_AGAIN;
-	}
-	*new = hmm_pfn_from_private(&walk->private, table->vma, leaf, 0);
+	if (!hmm_private_knows(private, leaf) &&
+	    !hmm_look_up_private_pte(table, addr, pte))
+		return HMM_AGAIN;
+	*new = hmm_pfn_from_private(private, table->vma, leaf, 0);
 	return HMM_NEXT;
 }
 
@@ -336,8 +321,7 @@ static noinline enum hmm_step hmm_walk_new_pte(struct hmm_pte_table *table,
 	unsigned long new;
 
 	if (hmm_pte_is_private(pte)) {
-		step = hmm_private_pte(table, addr, softleaf_from_pte(pte),
-				       &new);
+		step = hmm_private_pte(table, addr, pte, &new);
 		if (step != HMM_NEXT)
 			return step;
 		if (new && hmm_settles_for_readonly(walk))

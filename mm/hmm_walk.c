@@ -611,7 +611,6 @@ static int hmm_walk_fault(struct hmm_walk *walk)
 		flags |= FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
 	if (walk->vma)
 		flags |= FAULT_FLAG_VMA_LOCK;
-	/* Nothing else is faulted in with that page. */
 	if (walk->fault_start == walk->tried)
 		flags |= FAULT_FLAG_TRIED;
 
@@ -624,6 +623,7 @@ static int hmm_walk_fault(struct hmm_walk *walk)
 			return -EINTR;
 		cond_resched();
 		fault = handle_mm_fault(walk->last_vma, addr, flags, NULL);
+		flags &= ~FAULT_FLAG_TRIED;
 		if (unlikely(fault & (VM_FAULT_ERROR | VM_FAULT_RETRY |
 				      VM_FAULT_COMPLETED)))
 			return hmm_fault_result(walk, addr, fault);

@@ -139,7 +139,7 @@ struct hmm_dirty {
  * What mm/hmm_range.c keeps in a tracked range. Drivers do not look inside.
  *
  * @mm, @ranges, @node, @owner, @ignore_events and @flags do not change while the
- * range is registered. @retry is written by the thread that walks, without a lock.
+ * range is registered. @retry and @tried are the walking thread's, without a lock.
  * All else is written under the lock of the mm's struct hmm_ranges; @valid and
  * @seq are also read without it.
  */
@@ -164,7 +164,7 @@ struct hmm_range_tracking {
 	struct hmm_extent	window;
 	/* What was hit of the window, or not read, since it was last read. */
 	struct hmm_dirty	dirty;
-	/* The page whose fault has dropped the lock last; ULONG_MAX: none. */
+	/* The page whose fault has dropped the lock of a walk that failed. */
 	unsigned long		tried;
 	/* What the walk that runs has not claimed yet of its extent. */
 	struct hmm_extent	unclaimed;

@@ -294,6 +294,12 @@ static void t14_a_fault_drops_the_lock_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
 	KUNIT_EXPECT_EQ(test, recorder->faults, 2 * NR);
 	hmm_test_expect_mapped(test, range, NR);
+
+	/* A call that has ended is no try of the next: it may drop the lock. */
+	KUNIT_EXPECT_EQ(test, do_madvise(test_mm(test), hmm_test_addr(NR - 1),
+					 PAGE_SIZE, MADV_DONTNEED), 0);
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
+	KUNIT_EXPECT_EQ(test, recorder->faults, 2 * NR + 2);
 }
 
 static void t14_a_fault_drops_the_lock_once_legacy(struct kunit *test)
