@@ -180,12 +180,12 @@ range "an end wakes before it is off the list" t7_woken_when_the_invalidation_is
 range "the death of the mm wakes nobody" t7_wait_ends_when_the_mm_dies \
 	'/^void hmm_ranges_release/,/^}/s/wake_up_all.*/;/'
 range "the death of the mm is forgotten" t7_all_fails_once_the_mm_is_dying \
-	's/ranges->dying = true/;/'
+	's/WRITE_ONCE\(ranges->dying, true\)/;/'
 range "the death of the mm is set after the unlock" t7_nothing_becomes_valid_when_the_mm_dies \
 	'/^void hmm_ranges_release/,/^}/{
-		s/ranges->dying = true;/;/
+		s/WRITE_ONCE\(ranges->dying, true\)/;/
 		s/^(\tspin_unlock.*)/\1\
-	ranges->dying = true;/
+	WRITE_ONCE(ranges->dying, true);/
 	}'
 range "the death of the mm leaves ranges valid" t10_exit_marks_all \
 	'/^void hmm_ranges_release/,/^}/s/WRITE_ONCE\(range->tracking.valid, false\);/;/'
@@ -218,8 +218,8 @@ claim "register keeps the notes, and a walk does" garbage_notes_at_register \
 	'/^static void hmm_walk_new_call/,/^}/s/hmm_dirty_clear\(&tracking->dirty\);/;/'
 range "begin keeps the notes" garbage_leaves_no_trace_at_register \
 	'/^int hmm_range_begin/,/^}/s/hmm_dirty_clear\(&tracking->dirty\);/;/'
-range "begin keeps what was not claimed" garbage_leaves_no_trace_at_register \
-	'/^int hmm_range_begin/,/^}/s/tracking->unclaimed = .*/;/'
+range "register keeps what was not claimed" garbage_leaves_no_trace_at_register \
+	'/^static void hmm_range_reset/,/^}/s/tracking->unclaimed = .*/;/'
 range "a failed register keeps the mm" garbage_mm_at_register \
 	'/^static void hmm_range_disown/,/^}/s/range->tracking.mm = NULL;/;/'
 range "a failed register keeps the ranges of the mm" garbage_mm_at_register \
