@@ -17,9 +17,9 @@ probe()
 	[ -r /dev/kvm ] && [ -w /dev/kvm ] || return 1
 	mkdir -p "$out/log"
 	rm -f "$log"
-	qemu-system-x86_64 -accel kvm -cpu host -nodefaults -no-reboot \
+	"$root/scripts/leash.sh" KILL $$ qemu-system-x86_64 -accel kvm -cpu host -nodefaults -no-reboot \
 		-display none -m 512M -serial "file:$log" -kernel "$1" \
-		-append "console=ttyS0 panic=-1" >/dev/null 2>&1 </dev/null &
+		-append "console=ttyS0 panic=-1" >/dev/null 2>&1 </dev/null 9>&- &
 	qemu=$!
 	disown "$qemu"
 	while kill -0 "$qemu" 2>/dev/null && [ "$ticks" -lt 50 ]; do
@@ -31,8 +31,11 @@ probe()
 	grep -q 'Kernel panic - not syncing: VFS' "$log" 2>/dev/null
 }
 
+# Two guests may be booted at once: the second waits for the first one's answer.
+exec 9>"$out/accel.lock"
+flock 9
 if [ ! -e "$known" ]; then
-	rm -f "$out"/accel.*
+	find "$out" -maxdepth 1 -name 'accel.*' ! -name accel.lock -delete
 	if probe "$1"; then echo kvm; else echo tcg; fi >"$known.new"
 	mv "$known.new" "$known"
 fi

@@ -6,8 +6,10 @@
 #
 #	KERNEL	which kernel of out/build		ICOUNT=1  exact instruction counts, one CPU
 #	SMP	CPUs (2)				MEM	  memory (2G), half on each node
-#	APPEND	words for the kernel's command line	TIMEOUT	  seconds until it is a hang (600)
-#	EXPECT	a report that CMD provokes (splats.awk)	LOG	  name of the logs in out/log
+#	APPEND	words for the kernel's command line	LOG	  name of the logs in out/log
+#	EXPECT	a report that CMD provokes (splats.awk)
+#	SILENCE	seconds without a word, on the console or from CMD, that are a hang (0: they never are)
+#	TIMEOUT	seconds that are a hang even so (600)
 #	IOMMU=1	two devices that do DMA (QEMU's edu): one behind an IOMMU, one not
 #	ARCH	arm64: the kernel arm64-KERNEL, in an emulated machine; FILES are to be static
 #
@@ -15,10 +17,14 @@
 # taken for the other, nor for the kernel's log.  A report of trouble in that
 # log fails the run, whatever the command says.  Exit status: the command's, or
 # 124 for a guest that hung, or 125 for one that died or reported trouble.
+# Nothing outlives the script, and the script does not outlive who called it.
 
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/arch.sh"
 . "$(dirname "$0")/machine.sh"
+
+leash=$root/scripts/leash.sh
+[ "${leashed:-}" = $$ ] || leashed=$$ exec "$leash" TERM "$PPID" "$0" "$@"
 
 KERNEL=$(kernel_name "${KERNEL:-release}")
 LOG=${LOG:-boot-$KERNEL}
@@ -27,6 +33,7 @@ MEM=${MEM:-2G}
 ICOUNT=${ICOUNT:-0}
 EXPECT=${EXPECT:-}
 IOMMU=${IOMMU:-0}
+SILENCE=${SILENCE:-0}
 TIMEOUT=${TIMEOUT:-600}
 
 arch=$(arch_of "$KERNEL")
@@ -38,37 +45,84 @@ image=$out/build/$KERNEL/arch/$arch/boot/$image
 console=$out/log/$LOG.console
 output=$out/log/$LOG.output
 
+[[ $SILENCE,$TIMEOUT =~ ^[0-9]+,[0-9]+$ ]] || die "SILENCE='$SILENCE' and TIMEOUT='$TIMEOUT' are to be seconds"
 [ -e "$image" ] || die "there is no kernel $image: run make kernel KERNEL=$KERNEL"
+terminal=$(stty -g 2>/dev/null) || terminal=none
 work=$(scratch)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$out/log"
 
+# Wait a moment, and say whether QEMU is still there.  A terminal that is gone may
+# tell none but its session's leader, and make waits for us then.
+running()
+{
+	sleep 0.2
+	[ "$terminal" = none ] || [ -t 0 ] || exit 129
+	kill -0 "$pid" 2>/dev/null
+}
+
+# QEMU makes the terminal raw, and one that was killed leaves it so.
 run_shell()
 {
+	trap 'stty "$terminal" 2>/dev/null || :; rm -rf "$work"' EXIT
 	say "A shell in $KERNEL; exit ends it, and Ctrl-A X kills the machine."
-	"$qemu" "${machine[@]}" -serial mon:stdio
+	"$leash" TERM $$ "$qemu" "${machine[@]}" -serial mon:stdio <&0 &
+	pid=$!
+	while running; do :; done
+	wait "$pid"
+}
+
+# Wait until QEMU has ended.  Kill it when TIMEOUT has passed, or SILENCE, and say
+# so in $hung.  Silence is counted in rounds of this loop: while the machine is too
+# busy to run us, or stopped, it has no reason to run the guest either.
+watch_guest()
+{
+	local rounds=0 silent=0 said="" size
+
+	while running; do
+		rounds=$((rounds + 1))
+		[ $((rounds % 5)) = 0 ] || continue
+		size=$(stat -c %s "$console" "$output")
+		silent=$((silent + 1))
+		[ "$size" = "$said" ] || silent=0
+		said=$size
+		if [ "$SILENCE" != 0 ] && [ "$silent" -ge "$SILENCE" ]; then
+			hung="neither its console nor its output grew for $SILENCE s (SILENCE=)"
+		elif [ "$TIMEOUT" != 0 ] && [ "$SECONDS" -ge "$TIMEOUT" ]; then
+			hung="not done after $TIMEOUT s (TIMEOUT=)"
+		else
+			continue
+		fi
+		kill -KILL "$pid"
+		break
+	done
 }
 
 # Run the command, its output going to ours; leave its status in $status.
 run_command()
 {
-	local pid killed=0
+	local reader hung=""
 
 	: >"$output"
-	timeout -k 5 "$TIMEOUT" "$qemu" "${machine[@]}" \
+	: >"$console"
+	SECONDS=0
+	"$leash" KILL $$ "$qemu" "${machine[@]}" \
 		-serial "file:$console" -device virtio-serial-pci,bus=pcie.0 \
 		-chardev "file,id=output,path=$output" \
 		-device virtserialport,chardev=output,name=output \
 		-chardev "file,id=status,path=$work/status" \
 		-device virtserialport,chardev=status,name=status </dev/null &
 	pid=$!
-	tail -n +1 -s 0.2 -f --pid="$pid" "$output"
-	wait "$pid" || killed=$?
-	if [[ "$(cat "$work/status" 2>/dev/null)" =~ ^exit\ ([0-9]+)$ ]]; then
-		status=${BASH_REMATCH[1]}
-	elif [ "$killed" = 124 ] || [ "$killed" = 137 ]; then
-		note "boot.sh: the guest hung: not done after $TIMEOUT s (TIMEOUT=)"
+	"$leash" TERM $$ tail -n +1 -s 0.2 -f --pid="$pid" "$output" &
+	reader=$!
+	watch_guest
+	wait "$pid" "$reader" 2>/dev/null || :
+	if [ -n "$hung" ]; then
+		note "boot.sh: the guest hung: $hung; the last line on its console:"
+		note "    $(tail -n 1 "$console" | tr -d '\r')"
 		status=124
+	elif [[ "$(cat "$work/status" 2>/dev/null)" =~ ^exit\ ([0-9]+)$ ]]; then
+		status=${BASH_REMATCH[1]}
 	else
 		note "boot.sh: the guest died before the command was done"
 		status=125
@@ -91,9 +145,8 @@ arch=$arch "$root/scripts/initramfs.sh" "$work/initramfs" "${CMD:-}" ${FILES:-}
 configure_machine
 if [ -z "${CMD:-}" ]; then
 	run_shell
-	exit
+	exit 0
 fi
-rm -f "$console" "$output"
 run_command
 check_log
 exit "$status"
