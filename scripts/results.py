@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """
-Turn the KTAP of one suite into one line per test case, by the kernel's own
-parser (tools/testing/kunit):
+Turn the KTAP of one suite into one line per test case:
 
     results.py SUITE LOG STATUS     pass|fail|skip|expected, suite, test, log
     results.py --list SUITE LOG     the lines of configs/expected that LOG asks for
@@ -10,9 +9,10 @@ parser (tools/testing/kunit):
 STATUS is the exit status of what wrote LOG.  A test may only fail or be
 skipped if configs/expected says so; a test that is listed there and does not
 run at all, a report that breaks off, and a bad STATUS that no test explains
-are failures like any other.  What configs/expected calls mended or settled has
-to pass, with all tests below it.  A name that ends in * there is for all tests
-that begin so, and a suite for all suites.
+are failures like any other.  So is a program that dies, whatever became of its
+tests.  What configs/expected calls mended or settled has to pass, with all
+tests below it.  A name that ends in * there is for all tests that begin so, and
+a suite for all suites.
 """
 
 import fnmatch
@@ -21,12 +21,6 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "out/base/tools/testing/kunit"))
-sys.dont_write_bytecode = True
-
-import kunit_parser                                     # noqa: E402
-from kunit_parser import TestStatus                     # noqa: E402
-from kunit_printer import null_printer                  # noqa: E402
 
 # boot.sh and timeout(1) leave with these when the run itself went wrong
 BAD_RUN = 124
@@ -37,42 +31,115 @@ OURS = ("kunit", "dma", "own-debug", "arm64-4k", "arm64-64k")
 # How many tests of kind rare one run of a suite may skip: more is no accident.
 RARE = 2
 
-# A test that failed or died, but in none of the tests below it that were run
-AS_A_WHOLE = " (as a whole)"
+# Of kselftest: what a program leaves with when tests of it failed
+KSFT_FAIL = "exit status 1"
+
+NO_NAME = "(no name)"
+ABORTED = "(aborted)"
+
+PREFIX = re.compile(r"^(<\d+>)?\[ *\d+\.\d+\](\[ *[CT]\d+\])? ")
+HEADER = re.compile(r"^K?TAP version \d+$")
+RESULT = re.compile(r"^( *)(not ok|ok) \d+(?: -)?(?: ([^#]*?))?(?: ?# ?(.*))?$")
+PLAN = re.compile(r"^( *)1\.\.(\d+)")
+SUBTEST = re.compile(r"^( *)# Subtest: (.*)$")
+PLANNED = re.compile(r"^# planned: (.*)$")
+
+
+class Test:
+    """One test; with tests below it if there are any."""
+
+    def __init__(self, name, status, why="", level=None):
+        self.name, self.status, self.why = name, status, why
+        self.tests = level.tests if level else []
+        planned = level.planned if level else None
+        if planned is not None and planned != len(self.tests):
+            self.tests.append(Test(ABORTED, "fail", f"{len(self.tests)} of {planned} reported"))
+
+
+class Level:
+    """The tests of one indentation, as long as what they belong to has not reported."""
+
+    def __init__(self):
+        self.name, self.planned, self.tests = ABORTED, None, []
+
+
+def fold(levels, indent):
+    """Take the levels deeper than this away; what is between them never reported."""
+    inner = None
+    for deeper in sorted((i for i in levels if i > indent), reverse=True):
+        level = levels.pop(deeper)
+        if inner:
+            level.tests.append(Test(inner.name, "fail", "did not end", inner))
+        inner = level
+    return inner
+
+
+def read(lines):
+    """Return the whole report as one test, and the names of what was to run; or None, []."""
+    levels, planned = {}, []
+    for line in lines:
+        line = PREFIX.sub("", line.rstrip())
+        if not levels and not HEADER.match(line):
+            continue
+        top = levels.setdefault(0, Level())
+        if match := RESULT.match(line):
+            indent, ok, name, why = len(match[1]), match[2] == "ok", (match[3] or "").strip(), match[4] or ""
+            below = fold(levels, indent)
+            status = "fail" if not ok else "skip" if why.upper().startswith("SKIP") else "pass"
+            levels.setdefault(indent, Level()).tests.append(Test(name or NO_NAME, status, why, below))
+        elif match := PLAN.match(line):
+            levels.setdefault(len(match[1]), Level()).planned = int(match[2])
+        elif match := SUBTEST.match(line):
+            levels.setdefault(len(match[1]), Level()).name = match[2]
+        elif match := PLANNED.match(line):
+            planned.append(match[1])
+    if not levels:
+        return None, []
+    below = fold(levels, 0)
+    if below:
+        top.tests.append(Test(below.name, "fail", "did not end", below))
+    if planned:
+        top.planned = None      # what is missing has a name
+    return Test("", "pass", "", top), planned
+
+
+def explained(test, below):
+    """Do the tests below this one say why it did not pass?"""
+    if test.status == "fail":
+        # A program that was killed, or died, says more than that tests of it failed.
+        return "fail" in below and test.why in ("", KSFT_FAIL)
+    return test.status in below
 
 
 def cases(test, path=()):
-    """Yield (name, status) of each test case below a parsed test."""
-    bad_below = False
-    for sub in test.subtests:
-        for name, status in cases(sub, path + (sub.name or "(aborted)",)):
-            bad_below |= status in ("fail", "skip")
-            yield name, status
-    name = "/".join(path) or "(report)"
-    if not test.subtests:
-        if test.counts.errors:
-            yield name, "fail"
-        elif test.status == TestStatus.SUCCESS:
-            yield name, "pass"
-        elif test.status == TestStatus.SKIPPED:
-            yield name, "skip"
-        else:
-            yield name, "fail"
-    elif path and not test.ok_status() and not bad_below:
-        yield name + AS_A_WHOLE, "fail"
+    """Yield (name, status, why) of each test case below a parsed test."""
+    for sub in test.tests:
+        name = "/".join(path + (sub.name,))
+        below = list(cases(sub, path + (sub.name,)))
+        yield from below
+        if not sub.tests:
+            yield name, sub.status, sub.why if sub.status == "fail" else ""
+        elif sub.status != "pass" and not explained(sub, [status for _, status, _ in below]):
+            yield name, sub.status, f"as a whole: {sub.why or sub.status}"
 
 
 def parse(log):
-    """Return {test name: status} of a log."""
+    """Return {test name: (status, why)} of a log; of two with the same name the second gets a number."""
     with open(log, errors="backslashreplace") as lines:
-        test = kunit_parser.parse_run_tests(lines, null_printer)
+        top, planned = read(lines)
+    if not top or not top.tests and not planned:
+        return {"(report)": ("fail", "there is none")}
     found = {}
-    for name, status in cases(test):
+    for name, status, why in cases(top):
         unique, n = name, 1
         while unique in found:
             n += 1
             unique = f"{name} ({n})"
-        found[unique] = status
+        found[unique] = status, why
+    ran = {test.name for test in top.tests}
+    for name in planned:
+        if name not in ran:
+            found[name] = "fail", "did not run"
     return found
 
 
@@ -109,11 +176,11 @@ def was_run(found, name):
 
 
 def judge(suite, log, run_status):
-    """Yield (verdict, test name) for each test of a suite."""
+    """Yield (verdict, test name, with the reason of a failure) for each test of a suite."""
     expected = expectations(suite)
     found = parse(log)
     rare = RARE
-    for name, status in found.items():
+    for name, (status, why) in found.items():
         wanted = kind_of(expected, name)
         if status == "pass":
             yield "pass", name
@@ -127,37 +194,44 @@ def judge(suite, log, run_status):
         elif status == "skip":
             yield "fail", name + " (skipped, and not expected to be)"
         else:
-            yield "fail", name
+            yield "fail", name + (f" ({why})" if why else "")
     for name in expected:
         if expected[name] != "rare" and not was_run(found, name):
             yield "fail", name + " (did not run)"
     if run_status >= BAD_RUN:
         yield "fail", "(the run: a report in the kernel's log, a hang or a crash)"
-    elif run_status and all(s == "pass" for s in found.values()):
+    elif run_status and not any(status == "fail" for status, _ in found.values()):
         yield "fail", f"(the run: exit status {run_status})"
+
+
+def listing(suite, log):
+    """Yield (kind, test name) of each line that configs/expected should have."""
+    known = expectations(suite)
+    for name, kind in known.items():
+        if kind == "rare":
+            yield kind, name
+    found = parse(log)
+    bad = {name for name, (status, _) in found.items() if status == "fail"}
+    for name, (status, _) in found.items():
+        if is_rare(known, name) or any(other.startswith(name + "/") for other in bad):
+            continue
+        if known.get(name) in ("flaky", "settled"):
+            yield known[name], name
+        elif status == "fail" and (suite in OURS or known.get(name) == "mended"):
+            yield "mended", name
+        elif status != "pass":
+            yield status, name
 
 
 def main(args):
     if args[0] == "--list":
         suite, log = args[1:]
-        known = expectations(suite)
-        for name, kind in known.items():
-            if kind == "rare":
-                print(suite, kind, name, sep="\t")
-        for name, status in parse(log).items():
-            name = name.removesuffix(AS_A_WHOLE)
-            if is_rare(known, name):
-                continue
-            if known.get(name) in ("flaky", "settled"):
-                print(suite, known[name], name, sep="\t")
-            elif status == "fail" and (suite in OURS or known.get(name) == "mended"):
-                print(suite, "mended", name, sep="\t")
-            elif status != "pass":
-                print(suite, status, name, sep="\t")
-        return
-    suite, log, run_status = args
-    for verdict, name in judge(suite, log, int(run_status)):
-        print(verdict, suite, name, log, sep="\t")
+        for kind, name in listing(suite, log):
+            print(suite, kind, name, sep="\t")
+    else:
+        suite, log, run_status = args
+        for verdict, name in judge(suite, log, int(run_status)):
+            print(verdict, suite, name, log, sep="\t")
 
 
 main(sys.argv[1:])
