@@ -36,13 +36,23 @@ memory='memmap=128M!0x110000000 memmap=0x20000000$0x120000000 test_hmm.spm_addr_
 # What comes before a program that is not to run as root
 as_user="su nobody -c "
 
-# in_guest KERNEL SECONDS COMMAND...: run each command as a test of one boot,
-# of SECONDS at most.  The commands are programs of the tree's selftests.
+# How long a program may be silent, in seconds, before it is killed and the next
+# one runs.  How long all take is not limited: that depends on what else this
+# machine does.
+silence=300
+
+# What a suite starts ends with it, whatever becomes of it. For boot.sh it is a
+# hang if nothing was reported, not even that a program or a test was given up.
+with_us=(setpriv --pdeathsig TERM)
+guest=("${with_us[@]}" env "LOG=test/$suite" "SILENCE=$((silence + 120))" TIMEOUT=7200)
+
+# in_guest KERNEL COMMAND...: run each command as a test of one boot.  The
+# commands are programs of the tree's selftests.
 in_guest()
 {
-	local kernel=$1 seconds=$2 names files command list=""
+	local kernel=$1 names files command list=""
 
-	shift 2
+	shift
 	names=$(for command; do command=${command#"$as_user"}; echo "${command%% *}"; done | sort -u)
 	if [ -n "$ask" ]; then
 		echo "kernel $kernel"
@@ -53,19 +63,19 @@ in_guest()
 	for command in $names; do files+=" $programs/$command"; done
 	for command; do list+=" '$command'"; done
 	say "$suite: booting $kernel for $# programs"
-	KERNEL=$kernel LOG=test/$suite MEM=4G SMP=4 TIMEOUT=$((seconds * 2)) FILES=$files APPEND=$memory \
-		CMD="mm-setup && exec suite $seconds$list" "$root/scripts/boot.sh" |
-		tee "$report" | sed -u '/^ /d'
+	"${guest[@]}" KERNEL="$kernel" MEM=4G SMP=4 FILES="$files" APPEND="$memory" \
+		CMD="mm-setup && exec suite $silence$list" "$root/scripts/boot.sh" |
+		tee "$report" | sed -u '/^[ #]/d'
 }
 
 # on_host SCRIPT: run a script that reports by ktap.sh, show its progress
-on_host() { [ -n "$ask" ] || "$@" | tee "$report" | sed -nu '/^# /p'; }
+on_host() { [ -n "$ask" ] || "${with_us[@]}" "$@" | tee "$report" | sed -nu '/^# /p'; }
 
-suite_hmm_release() { in_guest $release 900 hmm-tests; }
+suite_hmm_release() { in_guest $release hmm-tests; }
 
 # The harness gives each test 30 seconds, which a benchmark cannot keep under
 # KASAN without KVM: it is left to the release kernel.
-suite_hmm_debug() { in_guest $debug 900 "hmm-tests -T benchmark_thp_migration"; }
+suite_hmm_debug() { in_guest $debug "hmm-tests -T benchmark_thp_migration"; }
 
 # Our own programs: what the series adds to run_vmtests.sh
 suite_own_debug()
@@ -74,13 +84,13 @@ suite_own_debug()
 
 	mapfile -t commands < <(diff "$out/base/$script" "$out/$tree/$script" |
 		sed -n 's|^> .*run_test \./||p')
-	in_guest $debug 300 "${commands[@]}"
+	in_guest $debug "${commands[@]}"
 }
 
 # What the base has for the code that the series changes
 suite_mm_debug()
 {
-	in_guest $debug 900 \
+	in_guest $debug \
 		"gup_test -u -n 1" "gup_test -u -n -1" "gup_test -U -n 123" \
 		"gup_test -a -n 1" "gup_test -a -n -1" "gup_test -b -n 512" \
 		"gup_test -L -T -w -n 123" "gup_test -a -t -w -n -1" \
@@ -90,20 +100,19 @@ suite_mm_debug()
 		mlock-random-test mlock2-tests "${as_user}on-fault-limit" memfd_secret
 }
 
-# run_kunit KERNEL SECONDS COMMAND [PARAMETER...]: KUnit reports in the
-# kernel's log.
+# run_kunit KERNEL COMMAND [PARAMETER...]: KUnit reports in the kernel's log, and
+# gives a test up after 300 seconds.
 run_kunit()
 {
-	local kernel=$1 seconds=$2 command=$3 status=0
+	local kernel=$1 command=$2 status=0
 
-	shift 3
+	shift 2
 	if [ -n "$ask" ]; then
 		echo "kernel $kernel"
 		return
 	fi
-	KERNEL=$kernel LOG=test/$suite MEM=${MEM:-4G} TIMEOUT=$seconds APPEND="kunit.enable=1 kunit.autorun=0 $*" \
-		FILES=$root/scripts/guest/kunit CMD=$command \
-		"$root/scripts/boot.sh" || status=$?
+	"${guest[@]}" KERNEL="$kernel" MEM="${MEM:-4G}" APPEND="kunit.enable=1 kunit.autorun=0 $*" \
+		FILES="$root/scripts/guest/kunit" CMD="$command" "$root/scripts/boot.sh" || status=$?
 	cp "$dir/$suite.console" "$report"
 	return $status
 }
@@ -113,17 +122,17 @@ run_kunit()
 suite_kunit()
 {
 	if [ "$debug" = debug ]; then
-		run_kunit $debug 900 'kunit -x hmm_dma_edu'
+		run_kunit $debug 'kunit -x hmm_dma_edu'
 	else
-		run_kunit $debug 900 'kunit -x gup_fatal'
+		run_kunit $debug 'kunit -x gup_fatal'
 	fi
 }
 
 # An IOMMU and devices that do DMA are for these tests alone: the IOMMU that
 # other tests play does not go with one that the machine has.
-suite_dma() { IOMMU=1 run_kunit $debug 200 'kunit hmm_dma_edu'; }
+suite_dma() { IOMMU=1 run_kunit $debug 'kunit hmm_dma_edu'; }
 
-suite_kunit_fatal() { run_kunit $debug 400 kunit "kunit.filter_glob=gup_fatal.$1" oops=panic sysctl.kernel.hung_task_panic=1; }
+suite_kunit_fatal() { run_kunit $debug kunit "kunit.filter_glob=gup_fatal.$1" oops=panic sysctl.kernel.hung_task_panic=1; }
 
 # arm64, whose PMD maps 2 MiB with pages of 4 KiB, and 512 MiB with pages of 64 KiB
 suite_arm64_4k() { arm64_kunit arm64-4k; }
@@ -132,7 +141,7 @@ suite_arm64_64k() { MEM=6G arm64_kunit arm64-64k; }
 arm64_kunit()
 {
 	[ -z "$ask" ] || echo "arch arm64"
-	run_kunit "$1" 900 'kunit -x hmm_dma_edu'
+	run_kunit "$1" 'kunit -x hmm_dma_edu'
 }
 
 suite_arches()
@@ -153,14 +162,15 @@ suite_detectors()
 	if [ -n "$ask" ]; then
 		printf 'kernel %s\n' "$debug" "$release"
 	else
-		"$root/scripts/detectors.sh" >"$report"
+		"${with_us[@]}" "$root/scripts/detectors.sh" >"$report"
 	fi
 }
 
-suite_harness() { on_host make -s -C "$root/tools/testing/hmm" ktap; }
+suite_harness() { on_host make -s -C "$root/tools/testing/hmm" ktap TREE="$out/base" OUTPUT="$out/harness"; }
 suite_drivers() { on_host "$root/scripts/drivers.sh"; }
 suite_configs() { on_host "$root/scripts/configs.sh"; }
 suite_lint() { on_host "$root/scripts/lint.sh"; }
+suite_self() { on_host "$root/scripts/self.sh"; }
 
 [ -n "$ask" ] || rm -f "$report"
 case $suite in
