@@ -23,8 +23,20 @@ fetch_busybox()
 	mv "$work/unpacked/bin/busybox" "$busybox"
 }
 
+# The first busybox of this machine that wants no libraries, whatever it is called
+own_busybox()
+{
+	local name path
+
+	for name in busybox busybox-static busybox.static; do
+		path=$(type -P "$name") || continue
+		ldd "$path" >/dev/null 2>&1 || { echo "$path"; return; }
+	done
+	die "there is no static busybox here"
+}
+
 if [ "$arch" = x86 ]; then
-	busybox=/bin/busybox
+	busybox=$(own_busybox)
 elif [ ! -e "$busybox" ]; then
 	work=$(scratch)
 	trap 'rm -rf "$work"' EXIT

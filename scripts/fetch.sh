@@ -3,6 +3,7 @@
 #
 # Put the base kernel source into out/base: the pinned Debian package, from the
 # mirror that apt is configured for, or a copy of the user's TREE.
+#	fetch.sh --notice	only says so if out/base is not the pinned one
 
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/apt.sh"
@@ -15,6 +16,17 @@ sha256=703e369ddd4cce971452f5a593ee55df3a5c10c83caf0fa0df039633ed181ee3
 base=$out/base
 stamp=$out/base.origin		# says what out/base holds; written last
 
+# What else was found on the pinned source, and may not hold on another one
+notice()
+{
+	[ -e "$stamp" ] && [ "$(cat "$stamp")" != "$package $version" ] || return 0
+	note "NOTICE: the base is $(head -n 1 "$stamp"), not $package $version. On that one were found, and may not hold here:"
+	note "  configs/expected, $(grep -c '^[^#]' "$root/configs/expected") tests of the base: some may fail or be skipped that do not there, or did not run"
+	note "  configs/bounds, and what README.md and hmm_speed.rst say of speed: instructions of the base (make bench)"
+	note "  patches/, the diffs: one that does not fit is named, and nothing is changed"
+	note "  scripts/drivers.sh, the users of HMM, and configs/*.config: what is missing is named"
+}
+
 # Print the version to take: the pinned one, else the newest there is.
 choose_version()
 {
@@ -24,7 +36,7 @@ choose_version()
 	if grep -Fxq "$version" <<<"$known"; then
 		echo "$version"
 	elif [ -n "$known" ]; then
-		note "NOTICE: $package $version is gone from $suite; taking $(head -n 1 <<<"$known")"
+		note "$package $version is gone from $suite; taking $(head -n 1 <<<"$known")"
 		head -n 1 <<<"$known"
 	else
 		die "$suite holds no $package; give a tree of your own with TREE="
@@ -35,6 +47,7 @@ fetch_package()
 {
 	local chosen deb
 
+	need_space 2500 "the base source"
 	say "Fetching $package $version"
 	configure_apt "$suite"
 	chosen=$(choose_version)
@@ -47,8 +60,10 @@ fetch_package()
 	fi
 	say "Unpacking $package $chosen"
 	mkdir "$work/tree"
+	# At a full disk tar has a line for each file.
 	dpkg-deb --fsys-tarfile "$deb" | tar -xO "./usr/src/$package.tar.xz" |
-		tar -xJ -C "$work/tree" --strip-components=1
+		tar -xJ -C "$work/tree" --strip-components=1 2>"$work/log" ||
+		{ head -n 3 "$work/log" >&2; die "$package $chosen could not be unpacked; out/base is as it was"; }
 	replace_base "$work/tree" "$package $chosen"
 }
 
@@ -72,19 +87,22 @@ copy_tree()
 	grep -Fxq "tree $tree" <(head -n 1 "$stamp" 2>/dev/null) || rm -f "$stamp"
 	say "Copying $tree"
 	mkdir -p "$base"
-	changed=$(rsync -ai --delete --exclude=/.git "$tree/" "$base/")
+	changed=$(rsync -ai --delete --exclude=/.git "$tree/" "$base/") ||
+		{ rm -f "$stamp"; die "$tree could not be copied; the next call goes on with it"; }
 	if [ -n "$changed" ] || [ ! -e "$stamp" ]; then
 		rm -f "$stamp"
 		printf 'tree %s\n%s\n' "$tree" "$(date +%s.%N)" >"$stamp"
+		notice
 	fi
 }
 
+[ "${1:-}" != --notice ] || { notice; exit; }
 if [ -n "${TREE:-}" ]; then
 	copy_tree
-	exit
-fi
 # A newer 7.3 that was taken because the pinned one is gone stays.
-[ "$(cut -d ' ' -f 1 "$stamp" 2>/dev/null)" != "$package" ] || exit 0
-work=$(scratch)
-trap 'rm -rf "$work"' EXIT
-fetch_package
+elif [ "$(cut -d ' ' -f 1 "$stamp" 2>/dev/null)" != "$package" ]; then
+	work=$(scratch)
+	trap 'rm -rf "$work"' EXIT
+	fetch_package
+	notice
+fi

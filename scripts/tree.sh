@@ -89,7 +89,8 @@ place()
 		rm -f "$tree/$1"
 	elif ! cmp -s "$2/$1" "$tree/$1"; then
 		mkdir -p "$(dirname "$tree/$1")"
-		cp "$2/$1" "$tree/$1.new"
+		cp "$2/$1" "$tree/$1.new" ||
+			{ rm -f "$tree/$1.new"; die "$tree is not complete: $1 could not be written; call again when it can"; }
 		mv -f "$tree/$1.new" "$tree/$1"
 	fi
 }
