@@ -3,7 +3,8 @@
 # The workbench: fetch the base kernel, put the series on it, build, boot, test.
 # Not part of the series.  Every target is one call of a script in scripts/.
 
-# Kind of kernel: release, debug, stock or stock-tests.
+# Where all output goes, for a source that is read-only or a disk that is small:
+# OUT=dir, by default out.  Kind of kernel: release, debug, stock or stock-tests.
 KERNEL ?= release
 
 # The scripts read these from the environment.  $(value) hands a text such as
@@ -14,7 +15,7 @@ override $1 := $$(value $1)
 export $1
 endif
 endef
-$(foreach v,KERNEL ARCH TREE CMD FILES ICOUNT SMP MEM APPEND TIMEOUT EXPECT LOG DURATION BREAK FROM CASES WITHOUT,$(eval $(call pass,$v)))
+$(foreach v,KERNEL ARCH TREE OUT CMD FILES ICOUNT SMP MEM APPEND TIMEOUT EXPECT LOG DURATION BREAK FROM CASES WITHOUT,$(eval $(call pass,$v)))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -83,9 +84,10 @@ arches: tree			## compile the series for other architectures: arm64, riscv64, po
 configs: tree			## compile the series with features off: HMM, THP, hugetlb, swap, 64 bits ...
 	@scripts/configs.sh
 
-# TREE, CMD and the like are for other targets: a test chooses its own.
+# CMD and the like are for other targets: a test chooses its own.  It makes the
+# trees itself, when it knows that nobody else tests them.
 .PHONY: test
-test: tree			## run all tests; SUITES='kunit ...' runs some of them
+test:				## run all tests, one run at a time; SUITES='kunit ...' runs some of them
 	@env -u ARCH -u CMD -u FILES -u APPEND -u EXPECT -u LOG -u MEM -u SMP -u TIMEOUT -u ICOUNT scripts/test.sh $(SUITES)
 
 .PHONY: lint
@@ -101,18 +103,20 @@ test-baseline: tree		## run the base's tests on stock, compare with configs/expe
 	@scripts/baseline.sh
 
 .PHONY: test-detectors
-test-detectors: tree		## see each detector of trouble in a guest fire
+test-detectors:			## see each detector of trouble in a guest fire
 	@scripts/test.sh detectors
 
 .PHONY: test-reverts
 test-reverts: tree		## leave the patches of GUP out one by one, and see the tests fail that need them
 	@env -u WITHOUT scripts/reverts.sh $(WITHOUT)
 
+# A directory that OUT names by mistake is left alone.
+ours = cd "$${OUT:-out}" 2>/dev/null && { [ -z "$$OUT" ] || [ -e base.origin ]; }
+
 .PHONY: clean
 clean:				## remove what was built, keep the base source
-	@mkdir -p out
-	@find out -mindepth 1 -maxdepth 1 ! -name base ! -name base.origin -exec rm -rf {} +
+	@! { $(ours); } || find . -mindepth 1 -maxdepth 1 ! -name base ! -name base.origin -exec rm -rf {} +
 
 .PHONY: distclean
-distclean:			## remove out/ altogether
-	@rm -rf out
+distclean:			## remove all output
+	@! { $(ours); } || find . -mindepth 1 -maxdepth 1 -exec rm -rf {} +

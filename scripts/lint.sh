@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # That the series goes through git am, and the kernel's own checks of style on what it brings: checkpatch on each mail,
-# kernel-doc on our files and on what the series changes, Sphinx on our documents, MAINTAINERS for each file. All scripts
-# go through shellcheck.
+# kernel-doc on our files and on what the series changes, Sphinx on our documents and their tables against those of the
+# tests, MAINTAINERS for each file. All scripts go through shellcheck.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/ktap.sh"
 export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
@@ -108,6 +108,9 @@ while read -r file; do
 	file=${file#Documentation/}
 	check "sphinx $file" check_document "${file%.rst}"
 done < <(grep '^Documentation/.*\.rst$' "$work/overlay")
+for tables in walk gup tests; do
+	check "tables $tables" "$root/scripts/tables.py" $tables
+done
 say "# lint: MAINTAINERS"
 while read -r file; do
 	check "maintained $file" check_maintained "$file"

@@ -6,27 +6,57 @@
 # passed and whose inputs (inputs.sh) are the same as then.  The longest come
 # first, after the kernel's own tests of HMM, each of which has a limit in time:
 # beside them there is only what takes the time that they leave.
+#
+#	test.sh --one SUITE	a suite of a run
+#	test.sh --watch SUITE...	what says now and then how far they are
+# are processes of their own that die with it.
 
 . "$(dirname "$0")/lib.sh"
 
-suites=(lint hmm-release hmm-debug mm-debug drivers configs arches detectors arm64-64k own-debug arm64-4k kunit dma harness)
-passed=$out/passed		# SUITE: the digest of its inputs when it passed last
+suites=(self lint hmm-release hmm-debug mm-debug drivers configs arches detectors arm64-64k own-debug arm64-4k kunit dma harness)
+passed=$out/passed		# SUITE: the digests of its inputs when it passed last
 
 # STOCK=1: on the kernels without the series, for baseline.sh
 tree=patched
 [ "${STOCK:-0}" = 0 ] || tree=tests
 
 dir=$out/log/test
+declare -A sources built	# what inputs.sh said of each suite
+
+# Another run would take its trees, and its results, from under this one.
+lock()
+{
+	exec 9>>"$out/test.lock"
+	flock -n 9 || die "another make test is running with $out, process $(cat "$out/test.lock"): wait until it has ended, or give this one a directory of its own with OUT="
+	echo $$ >"$out/test.lock"
+}
+
+digest() { "$root/scripts/inputs.sh" "$@"; }
+
+# Take each file's digest before it is copied: one that is edited later was not tested.
+prepare()
+{
+	local suite
+
+	"$root/scripts/deps.sh"
+	"$root/scripts/fetch.sh"
+	[ -e "$out/build/debug/vmlinux" ] || need_space 3000 "a run of all tests"
+	for suite in "${suites[@]}"; do
+		sources[$suite]=$(digest "$suite")
+	done
+	"$root/scripts/tree.sh" patched
+	"$root/scripts/tree.sh" tests
+}
 
 # Leave in $suites those that have to run.
 drop_unchanged()
 {
-	local suite inputs all=("${suites[@]}")
+	local suite all=("${suites[@]}")
 
 	suites=()
 	for suite in "${all[@]}"; do
-		inputs=$("$root/scripts/inputs.sh" "$suite")
-		if [ -n "$inputs" ] && [ "$inputs" = "$(cat "$passed/$suite" 2>/dev/null)" ]; then
+		if [ -n "${sources[$suite]}" ] && [ -e "$passed/$suite" ] &&
+		   [ "${sources[$suite]} $(digest --built "$suite")" = "$(cat "$passed/$suite")" ]; then
 			say "$suite: not run and not counted; it passed, and what it depends on is unchanged since (SUITES=$suite runs it)"
 		else
 			suites+=("$suite")
@@ -51,49 +81,49 @@ build()
 			programs+=("$name") ;;
 		esac
 	done <<<"$needs"
-	"$root/scripts/selftests.sh" "$tree" "${programs[@]}"
+	[ ${#programs[@]} = 0 ] || "$root/scripts/selftests.sh" "$tree" "${programs[@]}"
+	for name in "${suites[@]}"; do
+		built[$name]=$(digest --built "$name")
+	done
 }
 
-count() { cat "${@:2}" | grep -c "^$1" || :; }
+# count KIND < results
+count() { awk -F '\t' -v kind="$1" '$1 == kind { n++ } END { print n + 0 }'; }
 
-# tally FILE...: what goes into the last line
+# tally < results: what goes into the last line
 tally()
 {
-	local skipped
+	local all skipped
 
-	skipped=$(count skip "$@")
-	printf '%s passed, %s failed' "$(count pass "$@")" "$(count fail "$@")"
+	all=$(cat)
+	skipped=$(count skip <<<"$all")
+	printf '%s passed, %s failed' "$(count pass <<<"$all")" "$(count fail <<<"$all")"
 	[ "$skipped" = 0 ] || printf ', %s skipped' "$skipped"
 	echo
 }
 
-run_suite()
+one_suite()
 {
-	local suite=$1 status=0 start=$SECONDS found=$dir/$1.results inputs nice=0
+	local suite=$1 status=0 start=$SECONDS found=$dir/$1.results nice=0
 
 	case $suite in
 	lint | drivers | configs | arches)	nice=19 ;;	# no limit in time
 	esac
-	inputs=$("$root/scripts/inputs.sh" "$suite")
-	rm -f "$passed/$suite"
-	nice -n $nice "$root/scripts/suite.sh" "$suite" >"$dir/$suite.log" 2>&1 || status=$?
+	say "$suite: started"
+	setpriv --pdeathsig TERM nice -n $nice "$root/scripts/suite.sh" "$suite" >"$dir/$suite.log" 2>&1 || status=$?
 	if ! "$root/scripts/results.py" "$suite" "$dir/$suite.ktap" "$status" >"$found.new" 2>>"$dir/$suite.log"; then
 		printf 'fail\t%s\t(no report)\t%s\n' "$suite" "$dir/$suite.log" >"$found.new"
 	fi
 	mv "$found.new" "$found"
-	if [ "$(count fail "$found")" = 0 ] && [ "$tree" = patched ]; then
-		echo "$inputs" >"$passed/$suite"
-	fi
-	say "$suite: $(tally "$found") in $((SECONDS - start)) s"
+	say "$suite: $(tally <"$found") in $((SECONDS - start)) s"
 }
 
-# Say now and then what is running and how far it is.
 watch()
 {
 	local suite
 
-	while sleep 30 >/dev/null; do
-		for suite in "${suites[@]}"; do
+	while sleep 30 >/dev/null 2>&1; do
+		for suite; do
 			if [ -e "$dir/$suite.log" ] && [ ! -e "$dir/$suite.results" ]; then
 				say "... $suite: $(cat "$dir/$suite.ktap" "$dir/$suite.console" 2>/dev/null |
 					grep -cE '^(\[.*\] )? *(not )?ok ') tests so far"
@@ -102,56 +132,98 @@ watch()
 	done
 }
 
+# begin ARGUMENT...: another instance of this script, which ends when this one does
+begin() { exec setpriv --pdeathsig TERM "$root/scripts/test.sh" "$@" 9>&-; }
+
+# at_most N: wait until no more processes than these run in the background
+at_most()
+{
+	while [ "$(jobs -rp | wc -l)" -gt "$1" ]; do
+		sleep 0.2
+	done
+}
+
 run_all()
 {
-	local suite watcher running=0
+	local suite watcher
 
-	watch &
+	begin --watch "${suites[@]}" &
 	watcher=$!
 	for suite in "${suites[@]}"; do
-		if [ "$running" = 2 ]; then
-			wait -n
-			running=1
-		fi
-		say "$suite: started"
-		if [[ $suite == hmm-* ]]; then
-			run_suite "$suite"
-			continue
-		fi
-		run_suite "$suite" &
-		running=$((running + 1))
+		at_most 2
+		rm -f "$passed/$suite"
+		begin --one "$suite" &
+		[[ $suite != hmm-* ]] || wait $! || :
 	done
-	while [ "$running" -gt 0 ]; do
-		wait -n
-		running=$((running - 1))
-	done
+	at_most 1
 	kill "$watcher"
+}
+
+# Remember which suites need not run again, unless something changed while they ran.
+record()
+{
+	local suite
+
+	for suite in "${suites[@]}"; do
+		if [ "$(digest "$suite")" != "${sources[$suite]}" ] || [ "$(digest --built "$suite")" != "${built[$suite]}" ]; then
+			say "$suite: what it depends on was changed while the tests ran: it will be run again"
+		elif [ -n "${sources[$suite]}" ] && [ -s "$dir/$suite.results" ] && [ "$tree" = patched ] &&
+		     [ "$(count fail <"$dir/$suite.results")" = 0 ]; then
+			echo "${sources[$suite]} ${built[$suite]}" >"$passed/$suite"
+		fi
+	done
+}
+
+# All results; a suite without any has failed.
+results()
+{
+	local suite
+
+	for suite in "${suites[@]}"; do
+		if [ -s "$dir/$suite.results" ]; then
+			cat "$dir/$suite.results"
+		else
+			printf 'fail\t%s\t(no result: it was killed, or somebody removed it)\n' "$suite"
+		fi
+	done
 }
 
 report()
 {
-	local results=("${suites[@]/#/$dir/}")
+	local all failed
 
-	results=("${results[@]/%/.results}")
-	if [ "$(count expected "${results[@]}")" != 0 ]; then
+	all=$(results)
+	failed=$(count fail <<<"$all")
+	if [ "$(count expected <<<"$all")" != 0 ]; then
 		say "Failed as they do on the base, and not counted below:"
-		awk -F '\t' '/^expected/ { printf "  %s: %s\n", $2, $3 }' "${results[@]}"
+		awk -F '\t' '/^expected/ { printf "  %s: %s\n", $2, $3 }' <<<"$all"
 	fi
-	if [ "$(count fail "${results[@]}")" != 0 ]; then
+	if [ "$failed" != 0 ]; then
 		say "Failed:"
-		awk -F '\t' -v dir="$dir" '/^fail/ { printf "  %s: %s\n      %s/%s.*\n", $2, $3, dir, $2 }' "${results[@]}"
+		awk -F '\t' -v dir="$dir" '/^fail/ { printf "  %s: %s\n      %s/%s.*\n", $2, $3, dir, $2 }' <<<"$all"
+		"$root/scripts/fetch.sh" --notice
 	fi
-	tally "${results[@]}"
-	[ "$(count fail "${results[@]}")" = 0 ]
+	tally <<<"$all"
+	[ "$failed" = 0 ]
 }
 
 mkdir -p "$dir" "$passed"
+case ${1:-} in
+--one)
+	one_suite "$2"
+	exit ;;
+--watch)
+	shift
+	watch "$@"
+	exit ;;
+esac
+chosen=$#
+[ $chosen = 0 ] || suites=("$@")
+lock
 rm -f "$dir"/*
-if [ $# = 0 ]; then
-	drop_unchanged
-else
-	suites=("$@")
-fi
+prepare
+[ $chosen != 0 ] || drop_unchanged
 build
 run_all
+record
 report
