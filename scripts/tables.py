@@ -6,67 +6,31 @@ Compare the tables of our documents with those of the tests:
     tables.py walk|gup|tests [ROOT]
 
 walk: what a walk reports, in Documentation/mm/hmm.rst, with walk_rows of
-mm/tests/hmm_walk_kunit.c, cell by cell.  gup: the functions, their errnos and
-the flags of their faults, in Documentation/core-api/get_user_pages.rst, with
-mm/tests/gup_kunit.c, and that it names all tests there.  tests: that each row of
-Documentation/mm/hmm_tests.rst names tests, and that there are such tests.
-Prints each difference, and fails if there is one.
+mm/tests/hmm_walk_kunit.c, cell by cell; configs/walk-tables says which rows are
+about the same.  gup: the functions, their errnos and the flags of their faults,
+in Documentation/core-api/get_user_pages.rst, with mm/tests/gup_kunit.c, and that
+it names all tests there.  tests: that each row of Documentation/mm/hmm_tests.rst
+names tests, and that there are such tests.  Prints each difference, and fails if
+there is one.
 """
 
 import pathlib
 import re
 import sys
 
-# Of each row of the tables in hmm.rst: the test rows that it is about
-WALK_ROWS = {
-    "no vma": r"no vma",
-    "a vma without VM_READ: PROT_NONE, or PROT_WRITE alone": r"PROT_NONE|no VM_READ",
-    "a vma with VM_IO or VM_PFNMAP": r"VM_IO|VM_PFNMAP, (PTE|PMD|PUD)",
-    "a vma of memfd_secret()": r"secretmem",
-    "a shadow stack (VM_SHADOW_STACK)": r"shadow stack",
-    "a vma without VM_WRITE": r"write to read-only(, none)?",
-    "none at PTE level; hole at PMD, PUD or P4D level": r"none|hole at (PTE|PMD|PUD|P4D) level",
-    "none, the file ends before it": r"behind the end of the file",
-    "none, userfaultfd registered for missing pages": r"userfaultfd missing",
-    "present PTE, writable": r"page",
-    "present PTE, not writable: shared by fork, clean page of a file": r"page, not writable",
-    "large folio mapped by PTEs": r"large folio mapped by PTEs",
-    "PMD leaf, PUD leaf": r"P[MU]D leaf(, from the middle|, not writable)?",
-    "hugetlb, present; also a part of one": r"hugetlb( of a PUD)?(, part of one|, not writable)?",
-    "hugetlb, none": r"hugetlb, (none|no table)",
-    "hugetlb, marker of userfaultfd-wp": r"hugetlb, (marker of userfaultfd-wp|userfaultfd-wp marker)",
-    "hugetlb, none, and the pool is empty": r"hugetlb, none, pool empty",
-    "hugetlb, migration entry": r"hugetlb, migration(, part of one)?",
-    "hugetlb, poisoned, or poison marker": r"hugetlb, (poisoned|poison marker)",
-    "zero page": r"zero page",
-    "huge zero page": r"huge zero page(, from the middle)?",
-    "swap": r"swap",
-    "migration entry, PTE or PMD": r"migration, (PTE|PMD)(, from the middle)?",
-    "device private, own (dev_private_owner), PTE or PMD, writable":
-        r"device private, own(, PMD)?(, from the middle)?",
-    "device private, own, PTE or PMD, not writable": r"device private, own(, PMD)?, not writable",
-    "device private, foreign, PTE or PMD": r"device private, foreign(, PMD)?(, from the middle)?",
-    "device coherent": r"device coherent",
-    "device exclusive": r"device exclusive",
-    "DAX: PTE, PMD, PUD": r"(PUD leaf: DAX|DAX, PTE|DAX, PMD)(, from the middle|, not writable)?",
-    "special: no struct page, in a VM_MIXEDMAP vma; PTE, PMD, PUD; writable":
-        r"special, (PTE|PMD|PUD)(, with a struct page)?",
-    "special, not writable, shared mapping": r"special, (PTE|PMD|PUD), not writable, shared",
-    "special, not writable, private mapping": r"special, (PTE|PMD|PUD), not writable, private",
-    "present, write protected by userfaultfd": r"userfaultfd-wp(, PMD)?",
-    "marker of userfaultfd-wp": r"userfaultfd-wp marker(, left over)?",
-    "present, access tracked by userfaultfd (VM_UFFD_RWP)": r"userfaultfd-rwp(, PMD)?",
-    "guard marker": r"guard marker",
-    "poison marker (UFFDIO_POISON), poisoned page": r"poison marker|poisoned page",
-    "NUMA hinting, PTE or PMD": r"NUMA hinting, (PTE|PMD)",
-    "corrupt: a PMD entry that is none of these, a pfn without memory map": r"bad PMD|pfn without memory( map)?",
-}
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # What no test row can show by itself, and what follows from two rows
 WALK_DOCUMENT_ONLY = {"any other"}
 WALK_TESTS_ONLY = {"none, a fault makes it special"}
 
 problems = []
+
+
+def mapping():
+    """Return {row of hmm.rst: the regular expression of its test rows}."""
+    lines = (ROOT / "configs/walk-tables").read_text().splitlines()
+    return dict(line.split("\t") for line in lines if not line.startswith("#"))
 
 
 def wrong(text):
@@ -149,12 +113,13 @@ def check_walk(root):
     section = text[text.index("\nWhat a walk reports\n"):text.index("\nRanges with an interval notifier\n")]
     document = {row[0]: row[1:] for row in list_tables(section) if row[1] != "snapshot"}
     tests = walk_rows((root / "mm/tests/hmm_walk_kunit.c").read_text())
-    for kind in document.keys() - WALK_ROWS.keys() - WALK_DOCUMENT_ONLY:
-        wrong(f"hmm.rst: '{kind}' has no tests: name them in scripts/tables.py")
-    for kind in (WALK_ROWS.keys() | WALK_DOCUMENT_ONLY) - document.keys():
+    rows = mapping()
+    for kind in document.keys() - rows.keys() - WALK_DOCUMENT_ONLY:
+        wrong(f"hmm.rst: '{kind}' has no tests: name them in configs/walk-tables")
+    for kind in (rows.keys() | WALK_DOCUMENT_ONLY) - document.keys():
         wrong(f"hmm.rst: the row '{kind}' is gone")
     seen = set(WALK_TESTS_ONLY)
-    for kind, regex in WALK_ROWS.items():
+    for kind, regex in rows.items():
         names = [name for name in tests if re.fullmatch(regex, name)]
         if not names:
             wrong(f"hmm.rst: '{kind}': no row of walk_rows")
@@ -166,7 +131,7 @@ def check_walk(root):
                     wrong(f"hmm.rst: '{kind}': {('snapshot', 'read', 'write')[column]} is '{of}', "
                           f"but walk_rows has {cells[column]} for '{name}'")
     for name in tests.keys() - seen:
-        wrong(f"walk_rows: '{name}' is in no row of hmm.rst: add it there, or in scripts/tables.py")
+        wrong(f"walk_rows: '{name}' is in no row of hmm.rst: add it there, or in configs/walk-tables")
     for name in WALK_TESTS_ONLY - tests.keys():
         wrong(f"walk_rows: '{name}' is gone")
 
@@ -244,7 +209,7 @@ def check_tests(root):
             wrong(f"hmm_tests.rst: no test of T{number}")
 
 
-def main(what, root=pathlib.Path(__file__).resolve().parent.parent):
+def main(what, root=ROOT):
     {"walk": check_walk, "gup": check_gup, "tests": check_tests}[what](pathlib.Path(root))
     for problem in problems:
         print(problem)

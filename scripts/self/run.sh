@@ -33,7 +33,7 @@ suites()
 	} | stub suite.sh
 }
 
-run() { timeout 200 "$mine/scripts/test.sh" "$@" >"$said" 2>&1; }
+run() { timeout 500 "$mine/scripts/test.sh" "$@" >"$said" 2>&1; }
 
 # gone PID: it has ended, whether or not somebody has asked how
 gone() { ! grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status"; }
@@ -43,7 +43,7 @@ until_it()
 {
 	local n
 
-	for ((n = 0; n < 100; n++)); do
+	for ((n = 0; n < 600; n++)); do
 		! "$@" 2>/dev/null || return 0
 		sleep 0.1
 	done
@@ -91,7 +91,7 @@ self_one_run_at_a_time()
 	suites <<<'touch "$here/started"; until [ -e "$here/go" ]; do sleep 0.1; done'
 	"$mine/scripts/test.sh" one >"$here/first" 2>&1 &
 	until_it [ -e "$here/started" ]
-	refuses timeout 30 "$mine/scripts/test.sh" two
+	refuses timeout 100 "$mine/scripts/test.sh" two
 	says "$said" "another make test .* process $!" OUT=
 	touch "$here/go"
 	wait $!
