@@ -828,21 +828,117 @@ TEST_F(range, read_only_entries_are_not_written)
 	EXPECT_EQ(1, self->map[0]);
 }
 
-/* Without the check an old entry gets in: the check is what keeps it out. */
+/*
+ * Without the check an old entry gets in: the check is what keeps it out. The
+ * page that the old entry leads to is moved away and lives on, so what is found
+ * in it is known.
+ */
+
+#define OLD	2
+#define NEW	3
+
+static bool replace_first_page(char *map, size_t page, char *away)
+{
+	if (mremap(map, page, page, MREMAP_MAYMOVE | MREMAP_FIXED, away) != away)
+		return false;
+	if (mmap(map, page, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != map)
+		return false;
+	memset(map, NEW, page);
+	return true;
+}
+
 TEST_F(range, the_check_can_fail)
 {
 	int id = dev_register(self->fd, self->map, self->size, 0);
-	char byte;
+	char *away = map_pages(self->page);
+	char byte = 0;
 
 	ASSERT_LT(0, id);
-	memset(self->map, 2, self->size);
+	ASSERT_NE(NULL, away);
+	memset(self->map, OLD, self->size);
 	ASSERT_EQ(0, dev_fault(self->fd, id));
-	ASSERT_TRUE(do_dontneed(self->map, self->page));
-	self->map[0] = 3;
+	ASSERT_TRUE(replace_first_page(self->map, self->page, away));
 	EXPECT_EQ(-EBUSY, dev_copy(self->fd, id, 0, self->map, 1, &byte, 1));
+	EXPECT_EQ(0, byte);
+	/* Left out, it lets the device read what the process has not got there. */
+	EXPECT_EQ(0, dev_copy(self->fd, id, HMM_RANGE_DEV_SKIP_CHECK, self->map,
+			      1, &byte, 1));
+	EXPECT_EQ(OLD, byte);
+	EXPECT_EQ(NEW, self->map[0]);
 	EXPECT_EQ(-EINVAL, dev_copy(self->fd, id, HMM_RANGE_DEV_SKIP_CHECK |
 				    HMM_RANGE_DEV_COPY_WRITE, self->map, 1,
 				    &byte, 1));
+}
+
+struct slow_mirror {
+	int				fd;
+	struct hmm_range_dev_walk	args;
+	int				ret;
+};
+
+static void *slow_mirror_thread(void *data)
+{
+	struct slow_mirror *slow = data;
+
+	slow->ret = dev_call(slow->fd, HMM_RANGE_IOC_MIRROR, &slow->args);
+	return NULL;
+}
+
+/*
+ * What the device then reads by its page table, if the first page is replaced
+ * after a walk and before its result is entered; -EBUSY if that came too late,
+ * so that the entry was torn down instead.
+ */
+static int read_after_race(int fd, char *map, size_t page, unsigned int flags)
+{
+	struct slow_mirror slow = {
+		.fd = fd,
+		.args = {
+			.how = HMM_RANGE_DEV_FAULT,
+			.default_flags = HMM_RANGE_DEV_VALID,
+			.flags = flags,
+			.timeout_ms = SOON_MS,
+			.latency_us = 100000,
+		},
+	};
+	int id = dev_register(fd, map, page, 0), ret;
+	char *away = map_pages(page), byte = 0;
+	long walks = dev_stat(fd, HMM_RANGE_DEV_STAT_WALKS);
+	pthread_t thread;
+
+	if (id < 0 || !away)
+		return -ENOMEM;
+	memset(map, OLD, page);
+	slow.args.id = id;
+	if (pthread_create(&thread, NULL, slow_mirror_thread, &slow))
+		return -EAGAIN;
+	while (dev_stat(fd, HMM_RANGE_DEV_STAT_WALKS) == walks)
+		usleep(100);
+	if (!replace_first_page(map, page, away))
+		return -EPROTO;
+	if (pthread_join(thread, NULL))
+		return -EPROTO;
+	ret = slow.ret;
+	if (!ret)
+		ret = dev_copy(fd, id, HMM_RANGE_DEV_TABLE, map, 1, &byte, 1);
+	munmap(away, page);
+	dev_unregister(fd, id);
+	return ret ? ret : byte;
+}
+
+TEST_F(range, the_check_of_a_mirror_can_fail)
+{
+	int byte = -EBUSY, tries;
+
+	for (tries = 0; tries < 20 && byte == -EBUSY; tries++)
+		byte = read_after_race(self->fd, self->map, self->page,
+				       HMM_RANGE_DEV_SKIP_CHECK);
+	EXPECT_EQ(OLD, byte);
+	byte = -EBUSY;
+	for (tries = 0; tries < 20 && byte == -EBUSY; tries++)
+		byte = read_after_race(self->fd, self->map, self->page, 0);
+	EXPECT_EQ(NEW, byte);
 }
 
 TEST_HARNESS_MAIN
