@@ -59,7 +59,9 @@
 #include <linux/highmem.h>
 #include <linux/hmm.h>
 #include <linux/interval_tree.h>
+#include <linux/kasan.h>
 #include <linux/kref.h>
+#include <linux/ktime.h>
 #include <linux/kthread.h>
 #include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
@@ -159,6 +161,17 @@ static void mirror_count(struct mirror *mirror, unsigned int stat, long n)
 	atomic64_add(n, &mirror->stat[stat]);
 }
 
+static void mirror_count_wait(struct mirror *mirror, ktime_t start)
+{
+	atomic64_t *longest = &mirror->stat[HMM_RANGE_DEV_STAT_LONGEST_WAIT];
+	s64 us = ktime_us_delta(ktime_get(), start);
+	s64 old = atomic64_read(longest);
+
+	mirror_count(mirror, HMM_RANGE_DEV_STAT_WAITS, 1);
+	while (us > old && !atomic64_try_cmpxchg(longest, &old, us))
+		;
+}
+
 static unsigned long mirror_range_pages(const struct mirror_range *mrange)
 {
 	return ((mrange->node.last - mrange->node.start) >> PAGE_SHIFT) + 1;
@@ -238,12 +251,17 @@ static void mirror_tear_down(struct mirror *mirror,
 {
 	unsigned long start = invalidation ? invalidation->start : 0;
 	unsigned long end = invalidation ? invalidation->end : ULONG_MAX;
+	unsigned int event = invalidation ? invalidation->event :
+					    MMU_NOTIFY_RELEASE;
 	struct interval_tree_node *node;
 	struct mirror_range *mrange;
 
+	BUILD_BUG_ON(HMM_RANGE_DEV_STAT_EVENTS + MMU_NOTIFY_EXCLUSIVE >=
+		     HMM_RANGE_DEV_NR_STATS);
 	lockdep_assert_held(&mirror->lock);
 
 	mirror_count(mirror, HMM_RANGE_DEV_STAT_INVALIDATIONS, 1);
+	mirror_count(mirror, HMM_RANGE_DEV_STAT_EVENTS + event, 1);
 	if (start >= end)
 		return;
 	for (node = interval_tree_iter_first(&mirror->tree, start, end - 1);
@@ -803,6 +821,19 @@ static int mirror_set_window(struct mirror_range *mrange,
 	return 0;
 }
 
+/* The core does not say whether it had to wait; it sleeps if so. */
+static unsigned long mirror_legacy_begin(struct mirror_range *mrange)
+{
+	unsigned long switches = current->nvcsw;
+	ktime_t start = ktime_get();
+	unsigned long seq;
+
+	seq = mmu_interval_read_begin(mrange->hmm.notifier);
+	if (current->nvcsw != switches)
+		mirror_count_wait(mrange->mirror, start);
+	return seq;
+}
+
 /* A walk by a caller that takes the mmap lock itself. */
 static int mirror_walk_locked(struct mirror_range *mrange, u32 how, int *locked)
 {
@@ -811,7 +842,7 @@ static int mirror_walk_locked(struct mirror_range *mrange, u32 how, int *locked)
 	int ret;
 
 	if (mirror_range_legacy(mrange))
-		hmm->notifier_seq = mmu_interval_read_begin(hmm->notifier);
+		hmm->notifier_seq = mirror_legacy_begin(mrange);
 	ret = mmap_read_lock_killable(mm);
 	if (ret)
 		return ret;
@@ -897,12 +928,16 @@ static int mirror_range_install(struct mirror_range *mrange, bool check)
 static int mirror_range_wait(struct mirror_range *mrange, unsigned long ms)
 {
 	struct hmm_range *hmm = &mrange->hmm;
+	ktime_t start;
+	bool done;
 
 	/* A legacy range waits in mmu_interval_read_begin(), without a limit. */
 	if (mirror_range_legacy(mrange) || hmm_range_wait_until_valid(hmm, 0))
 		return 0;
-	mirror_count(mrange->mirror, HMM_RANGE_DEV_STAT_WAITS, 1);
-	if (hmm_range_wait_until_valid(hmm, ms))
+	start = ktime_get();
+	done = hmm_range_wait_until_valid(hmm, ms);
+	mirror_count_wait(mrange->mirror, start);
+	if (done)
 		return 0;
 	if (fatal_signal_pending(current))
 		return -EINTR;
@@ -1121,6 +1156,9 @@ static int mirror_copy_page(const struct mirror_range *mrange,
 
 	if (IS_ERR(page))
 		return PTR_ERR(page);
+	/* An entry that nobody checked may lead to a page that was freed. */
+	if (mrange->unchecked)
+		kasan_disable_current();
 	if (write) {
 		memcpy_to_page(page, args->offset, bounce, args->bytes);
 		/* Not the _lock() kind: who has the folio locked may wait for us. */
@@ -1128,6 +1166,8 @@ static int mirror_copy_page(const struct mirror_range *mrange,
 	} else {
 		memcpy_from_page(bounce, page, args->offset, args->bytes);
 	}
+	if (mrange->unchecked)
+		kasan_enable_current();
 	return 0;
 }
 
@@ -1492,7 +1532,9 @@ static void mirror_stats(struct mirror *mirror, struct hmm_range_dev_stats *stat
 	unsigned int i;
 
 	for (i = 0; i < HMM_RANGE_DEV_NR_STATS; i++)
-		stats->stat[i] = atomic64_read(&mirror->stat[i]);
+		stats->stat[i] = i == HMM_RANGE_DEV_STAT_LONGEST_WAIT ?
+				 atomic64_xchg(&mirror->stat[i], 0) :
+				 atomic64_read(&mirror->stat[i]);
 }
 
 union mirror_args {

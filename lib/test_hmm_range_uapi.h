@@ -235,8 +235,13 @@ enum {
 	/* Walks that were done again, and the pages that these got through. */
 	HMM_RANGE_DEV_STAT_RETRIES,
 	HMM_RANGE_DEV_STAT_PAGES_AGAIN,
-	/* Times that an invalidation had to be waited for. */
+	/*
+	 * Times that an invalidation had to be waited for, and the longest of
+	 * them since this was last asked for, in us. What
+	 * HMM_RANGE_DEV_FAULT_UNLOCKED waits for is not seen.
+	 */
 	HMM_RANGE_DEV_STAT_WAITS,
+	HMM_RANGE_DEV_STAT_LONGEST_WAIT,
 	/* Callbacks, and entries of the device's page table torn down by them. */
 	HMM_RANGE_DEV_STAT_INVALIDATIONS,
 	HMM_RANGE_DEV_STAT_TORN_DOWN,
@@ -246,7 +251,9 @@ enum {
 	HMM_RANGE_DEV_STAT_REFUSED,
 	/* Pages copied. */
 	HMM_RANGE_DEV_STAT_COPIED,
-	HMM_RANGE_DEV_NR_STATS
+	/* Callbacks of each enum mmu_notifier_event. */
+	HMM_RANGE_DEV_STAT_EVENTS,
+	HMM_RANGE_DEV_NR_STATS = HMM_RANGE_DEV_STAT_EVENTS + 8
 };
 
 struct hmm_range_dev_stats {
