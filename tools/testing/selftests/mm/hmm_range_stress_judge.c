@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What hmm_range_stress makes of its counts: a run in which little happened has
+ * shown little, and fails.
+ */
+#include <stdio.h>
+
+#include "hmm_range_stress.h"
+
+/* At most this part of the pages, and of the calls, in percent. */
+#define MAX_LOOSE	1
+#define MAX_TIMEOUTS	1
+
+const char * const count_names[NR_COUNTS] = {
+	[RANGES]	= "ranges",
+	[PAGES]		= "pages",
+	[WRITTEN]	= "written",
+	[INVALIDATIONS]	= "invalidations",
+	[RETRIES]	= "retries",
+	[PAGES_AGAIN]	= "pages_again",
+	[WAITS]		= "waits",
+	[LONGEST_WAIT]	= "longest_wait_us",
+	[LONGEST_CALL]	= "longest_call_us",
+	[MISMATCHES]	= "mismatches",
+	[LOOSE]		= "pages changed too often while read",
+	[TIMEOUTS]	= "calls that ran out of time",
+	[ERRORS]	= "unexpected errors",
+};
+
+static const char * const change_names[NR_CHANGES] = {
+	[WRITE]		= "write",
+	[LOOK]		= "look",
+	[DISCARD]	= "discard",
+	[MAP]		= "map",
+	[UNMAP]		= "unmap",
+	[PROTECT]	= "protect",
+	[MOVE]		= "move",
+	[RESIZE]	= "resize",
+	[FORK]		= "fork",
+	[COLLAPSE]	= "collapse",
+	[PAGEOUT]	= "page out",
+	[MIGRATE]	= "migrate",
+	[SOFT_DIRTY]	= "clear soft-dirty",
+	[WRITEBACK]	= "write back",
+	[MERGE]		= "pages found merged",
+	[TO_DEVICE]	= "migrate to the device",
+	[EXCLUSIVE]	= "make exclusive",
+};
+
+static const char * const event_names[NOTIFY_NR] = {
+	[NOTIFY_UNMAP]			= "UNMAP",
+	[NOTIFY_CLEAR]			= "CLEAR",
+	[NOTIFY_PROTECTION_VMA]		= "PROTECTION_VMA",
+	[NOTIFY_PROTECTION_PAGE]	= "PROTECTION_PAGE",
+	[NOTIFY_SOFT_DIRTY]		= "SOFT_DIRTY",
+	[NOTIFY_MIGRATE]		= "MIGRATE",
+	[NOTIFY_EXCLUSIVE]		= "EXCLUSIVE",
+};
+
+/*
+ * What has to happen at least for each second of CPU, and at least once. That
+ * is little, for a kernel with all its debugging in an emulator whose host is
+ * busy, which the emulated CPU takes for time that it has worked.
+ */
+struct floors {
+	double	pages;
+	double	written;
+	double	changes[NR_CHANGES];
+	double	events[NOTIFY_NR];
+};
+
+/* On each kind of memory. */
+static const struct floors common = {
+	.pages		= 2,
+	.written	= 0.2,
+	.changes = {
+		[WRITE]		= 0.3,
+		[LOOK]		= 0.05,
+		[DISCARD]	= 0.05,
+		[MAP]		= 0.2,
+		[UNMAP]		= 0.2,
+		[PROTECT]	= 0.05,
+		[MOVE]		= 0.02,
+		[FORK]		= 0.05,
+		[MIGRATE]	= 0.02,
+		[SOFT_DIRTY]	= 0.02,
+	},
+	.events = {
+		[NOTIFY_UNMAP]		= 0.3,
+		[NOTIFY_CLEAR]		= 1,
+		[NOTIFY_PROTECTION_VMA]	= 0.1,
+		[NOTIFY_SOFT_DIRTY]	= 0.02,
+	},
+};
+
+/* On this one, beside that. */
+static const struct floors extra[NR_MEMORIES] = {
+	[ANONYMOUS] = {
+		.changes = { [PAGEOUT] = 0.02 },
+		.events = { [NOTIFY_PROTECTION_PAGE] = 0.5 },
+	},
+	[SHMEM] = {
+		.changes = { [PAGEOUT] = 0.02 },
+	},
+	[FILES] = {
+		.changes = { [PAGEOUT] = 0.02, [WRITEBACK] = 0.1 },
+		.events = { [NOTIFY_PROTECTION_PAGE] = 0.5 },
+	},
+	[HUGETLB] = {
+		.events = { [NOTIFY_PROTECTION_PAGE] = 0.5 },
+	},
+	[MERGED] = {
+		.changes = { [PAGEOUT] = 0.02, [MERGE] = 0.5 },
+		.events = { [NOTIFY_PROTECTION_PAGE] = 0.5 },
+	},
+	[DEVICE] = {
+		.changes = { [TO_DEVICE] = 0.1, [EXCLUSIVE] = 0.02 },
+		.events = {
+			[NOTIFY_PROTECTION_PAGE]	= 0.5,
+			[NOTIFY_MIGRATE]		= 0.5,
+			[NOTIFY_EXCLUSIVE]		= 0.1,
+		},
+	},
+};
+
+static double per_second(unsigned long n)
+{
+	return counts->cpu_ms ? n * 1000.0 / counts->cpu_ms : 0;
+}
+
+/* Is @n enough? If not, say of what there is too little. */
+static bool enough(const char *what, unsigned long n, double floor)
+{
+	if (!floor || (n && per_second(n) >= floor))
+		return true;
+	ksft_print_msg("%s: %lu, that is %.3f for each second of CPU, and has to be %.3f\n",
+		       what, n, per_second(n), floor);
+	return false;
+}
+
+static bool enough_changes(void)
+{
+	bool all = true;
+	unsigned int i;
+
+	for (i = 0; i < NR_CHANGES; i++)
+		all &= enough(change_names[i], counts->changes[i],
+			      common.changes[i] + extra[memory].changes[i]);
+	return all;
+}
+
+static bool enough_events(void)
+{
+	bool all = true;
+	unsigned int i;
+
+	for (i = 0; i < NOTIFY_NR; i++)
+		all &= enough(event_names[i], counts->events[i],
+			      common.events[i] + extra[memory].events[i]);
+	return all;
+}
+
+static bool not_too_many(enum count what, enum count of, unsigned int percent)
+{
+	unsigned long n = counts->devices[TRACKED][what];
+	unsigned long all = counts->devices[TRACKED][of];
+
+	if (n * 100 <= all * percent)
+		return true;
+	ksft_print_msg("%s: %lu of %lu\n", count_names[what], n, all);
+	return false;
+}
+
+static unsigned long of_all(enum count what)
+{
+	return counts->devices[TRACKED][what] + counts->devices[INTERVAL][what];
+}
+
+void print_counts(void)
+{
+	unsigned int i;
+
+	ksft_print_msg("%s: %lu.%03lu s of CPU in %lu s, %lu s without progress\n",
+		       memory_kinds[memory].name, counts->cpu_ms / 1000,
+		       counts->cpu_ms % 1000, options.seconds, counts->still);
+	if (options.compare)
+		ksft_print_msg("%-40s %12s %12s\n", "", "tracked", "interval");
+	for (i = 0; i < NR_COUNTS; i++) {
+		ksft_print_msg("%-40s %12lu", count_names[i],
+			       counts->devices[TRACKED][i]);
+		if (options.compare)
+			printf(" %12lu", counts->devices[INTERVAL][i]);
+		putchar('\n');
+	}
+	for (i = 0; i < NR_CHANGES; i++)
+		if (counts->changes[i])
+			ksft_print_msg("changes: %-31s %12lu\n", change_names[i],
+				       counts->changes[i]);
+	for (i = 0; i < NOTIFY_NR; i++)
+		if (event_names[i])
+			ksft_print_msg("invalidations: %-25s %12lu\n",
+				       event_names[i], counts->events[i]);
+}
+
+/* @ended: the run came to its end. */
+void judge_memory(bool ended, struct verdict verdicts[NR_TESTS])
+{
+	unsigned long mismatches = of_all(MISMATCHES);
+	bool broken = options.skip_check;
+
+	*verdicts++ = (struct verdict) {
+		enough("pages read", counts->devices[TRACKED][PAGES],
+		       common.pages),
+		"the device reads" };
+	*verdicts++ = (struct verdict) {
+		broken || enough("pages written",
+				 counts->devices[TRACKED][WRITTEN],
+				 common.written),
+		"the device writes" };
+	*verdicts++ = (struct verdict) {
+		enough_changes(), "the process changes" };
+	*verdicts++ = (struct verdict) {
+		enough_events(), "there is each kind of invalidation" };
+	*verdicts++ = (struct verdict) {
+		not_too_many(LOOSE, PAGES, MAX_LOOSE) &
+		not_too_many(TIMEOUTS, RANGES, MAX_TIMEOUTS),
+		"what is read can be judged" };
+	*verdicts++ = (struct verdict) {
+		broken ? mismatches : !mismatches,
+		broken ? "without the check, mismatches are found" :
+			 "the device reads what the process holds" };
+	*verdicts++ = (struct verdict) {
+		ended && !of_all(ERRORS), "no call fails without a reason" };
+}
