@@ -67,7 +67,7 @@
 /* MiB of each buffer without the validity check. */
 #define MAX_BROKEN	2
 /* Those of the buffers, and those that a fork copies. */
-#define HUGE_PAGES	100
+#define HUGE_PAGES	150
 
 struct options options = {
 	.seconds = 10, .max_size = 16, .seed = 1, .files = "/var/tmp",
@@ -396,7 +396,7 @@ static const char *lacks(void)
 		return NULL;
 	case HUGETLB:
 		return read_number("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages") <
-		       HUGE_PAGES ? "100 free huge pages" : NULL;
+		       HUGE_PAGES ? "150 free huge pages" : NULL;
 	case MERGED:
 		return access("/sys/kernel/mm/ksm/run", W_OK) ? "KSM, root" : NULL;
 	case DEVICE:

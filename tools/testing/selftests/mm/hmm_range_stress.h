@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <linux/types.h>
 
 #include "kselftest.h"
@@ -81,6 +82,7 @@ enum count {
 enum change {
 	WRITE, LOOK, DISCARD, MAP, UNMAP, PROTECT, MOVE, RESIZE, FORK, COLLAPSE,
 	PAGEOUT, MIGRATE, SOFT_DIRTY, WRITEBACK, MERGE, TO_DEVICE, EXCLUSIVE,
+	LOCK_OUT, COPY,
 	NR_CHANGES
 };
 
@@ -251,6 +253,10 @@ void *change_thread(void *buffer);
 void *advise_thread(void *unused);
 void *fork_thread(void *unused);
 void *device_memory_thread(void *unused);
+void protect_run(struct run *run, enum access access);
+pid_t fork_onlooker(enum api api, const struct run *run, uint32_t content,
+		    int *tell);
+void tell_onlooker(pid_t pid, int tell);
 
 void set_up_devices(void);
 unsigned int nr_devices(void);

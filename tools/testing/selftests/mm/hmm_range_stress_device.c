@@ -338,12 +338,11 @@ static void fill_data(struct device *device, const struct mirrored *mirrored,
 
 /*
  * Write @nr pages, at most PIECE, whose content nobody else changes now: by
- * what the table has, which may be old, or after another mirror.
+ * what the table has, which may be old, unless it is to be @fresh.
  */
 static bool write_piece(struct device *device, const struct mirrored *mirrored,
-			unsigned long nr, uint32_t content)
+			unsigned long nr, uint32_t content, bool fresh)
 {
-	bool fresh = below(&device->random, 2);
 	unsigned long done = 0;
 	unsigned int tries;
 	int err;
@@ -395,7 +394,7 @@ static void write_in_vain(struct device *device, const struct mirrored *mirrored
 	int err;
 
 	fill_data(device, mirrored, 0, nr, ++run->buffer->content);
-	if (below(&device->random, 2)) {
+	if (!below(&device->random, 4)) {
 		err = call_mirror(device, mirrored, 0, nr, READ_WRITE);
 		if (!err)
 			complain(device->api, MISMATCHES,
@@ -409,24 +408,55 @@ static void write_in_vain(struct device *device, const struct mirrored *mirrored
 			 run->buffer->number, run->place, run->first);
 }
 
+/* Under the lock of the buffer, to pages that the process may write to. */
+static void write_run(struct device *device, const struct mirrored *mirrored,
+		      const struct run *run, bool fresh)
+{
+	uint32_t content = ++run->buffer->content;
+
+	announce_all(run_pages(run), run->nr, READ_WRITE, content);
+	if (write_piece(device, mirrored, run->nr, content, fresh))
+		check_written(device->api, mirrored, run->nr, content);
+	else
+		complain(device->api, ERRORS, "the device could not write\n");
+	confirm_all(run_pages(run), run->nr);
+}
+
+/*
+ * The device has just written to @run, so its page table says that it may. Take
+ * that away, by a lock of the process or by a copy for a child, and write again.
+ */
+static void write_again(struct device *device, const struct mirrored *mirrored,
+			struct run *run)
+{
+	const struct memory_kind *kind = &memory_kinds[memory];
+	pid_t pid;
+	int tell;
+
+	if (!kind->huge && !below(&device->random, 4)) {
+		protect_run(run, READ_ONLY);
+		write_in_vain(device, mirrored, run->nr);
+		protect_run(run, READ_WRITE);
+		count_change(LOCK_OUT, 1);
+	} else if (!kind->shared && !below(&device->random, kind->huge ? 2 : 4)) {
+		pid = fork_onlooker(device->api, run, run->buffer->content, &tell);
+		write_run(device, mirrored, run, false);
+		tell_onlooker(pid, tell);
+	}
+}
+
 static void write_some(struct device *device, const struct mirrored *mirrored)
 {
 	struct run run = mirrored->run;
 	enum access access;
-	uint32_t content;
 
 	if (run.nr > PIECE)
 		run.nr = PIECE;
 	device_lock_buffer(run.buffer);
 	access = cut_to_access(&run);
 	if (access == READ_WRITE) {
-		content = ++run.buffer->content;
-		announce_all(run_pages(&run), run.nr, READ_WRITE, content);
-		if (write_piece(device, mirrored, run.nr, content))
-			check_written(device->api, mirrored, run.nr, content);
-		else
-			complain(device->api, ERRORS, "the device could not write\n");
-		confirm_all(run_pages(&run), run.nr);
+		write_run(device, mirrored, &run, below(&device->random, 2));
+		write_again(device, mirrored, &run);
 	} else if (access == READ_ONLY) {
 		write_in_vain(device, mirrored, run.nr);
 	}

@@ -141,6 +141,54 @@ static void fork_once(struct child *child)
 	count_change(FORK, 1);
 }
 
+/*
+ * Fork a child that looks at its copy of @run when it is told to. That has to
+ * have @content then, whatever the parent or a device has written since.
+ */
+pid_t fork_onlooker(enum api api, const struct run *run, uint32_t content,
+		    int *tell)
+{
+	unsigned long i;
+	uint64_t *data;
+	int ends[2];
+	char byte;
+	pid_t pid;
+	long at;
+
+	if (pipe2(ends, O_CLOEXEC))
+		fatal("pipe2");
+	pid = fork();
+	if (pid < 0)
+		fatal("fork");
+	close(ends[pid ? 0 : 1]);
+	*tell = ends[1];
+	if (pid)
+		return pid;
+	if (read(ends[0], &byte, 1) != 1)
+		_exit(0);
+	for (i = 0; i < run->nr; i++) {
+		data = (uint64_t *)(run_address(run) + i * page_size);
+		at = differing_word(data, page_word(run->buffer, run->first + i,
+						    content));
+		if (at >= 0)
+			complain(api, MISMATCHES,
+				 "mismatch: buffer %u place %u page %lu word %ld: the copy of a child has %#llx, which was written after the fork\n",
+				 run->buffer->number, run->place, run->first + i,
+				 at, (unsigned long long)data[at]);
+	}
+	_exit(0);
+}
+
+void tell_onlooker(pid_t pid, int tell)
+{
+	int status;
+
+	if (write(tell, "", 1) != 1 || waitpid(pid, &status, 0) != pid || status)
+		complain(TRACKED, ERRORS, "a child came to a bad end\n");
+	close(tell);
+	count_change(COPY, 1);
+}
+
 /* All pages at once: the next write to each is a fault. */
 static void clear_soft_dirty(void)
 {

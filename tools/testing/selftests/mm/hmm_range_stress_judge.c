@@ -45,6 +45,8 @@ static const char * const change_names[NR_CHANGES] = {
 	[MERGE]		= "pages found merged",
 	[TO_DEVICE]	= "migrate to the device",
 	[EXCLUSIVE]	= "make exclusive",
+	[LOCK_OUT]	= "protect what a device writes to",
+	[COPY]		= "fork what a device writes to",
 };
 
 static const char * const event_names[NOTIFY_NR] = {
@@ -96,25 +98,44 @@ static const struct floors common = {
 /* On this one, beside that. */
 static const struct floors extra[NR_MEMORIES] = {
 	[ANONYMOUS] = {
-		.changes = { [PAGEOUT] = 0.02 },
+		.changes = {
+			[PAGEOUT]	= 0.02,
+			[LOCK_OUT]	= 0.02,
+			[COPY]		= 0.02,
+		},
 		.events = { [NOTIFY_PROTECTION_PAGE] = 0.5 },
 	},
 	[SHMEM] = {
-		.changes = { [PAGEOUT] = 0.02 },
+		.changes = { [PAGEOUT] = 0.02, [LOCK_OUT] = 0.02 },
 	},
 	[FILES] = {
-		.changes = { [PAGEOUT] = 0.02, [WRITEBACK] = 0.1 },
+		.changes = {
+			[PAGEOUT]	= 0.02,
+			[LOCK_OUT]	= 0.02,
+			[WRITEBACK]	= 0.1,
+		},
 		.events = { [NOTIFY_PROTECTION_PAGE] = 0.5 },
 	},
 	[HUGETLB] = {
+		.changes = { [COPY] = 0.02 },
 		.events = { [NOTIFY_PROTECTION_PAGE] = 0.5 },
 	},
 	[MERGED] = {
-		.changes = { [PAGEOUT] = 0.02, [MERGE] = 0.5 },
+		.changes = {
+			[PAGEOUT]	= 0.02,
+			[MERGE]		= 0.5,
+			[LOCK_OUT]	= 0.02,
+			[COPY]		= 0.02,
+		},
 		.events = { [NOTIFY_PROTECTION_PAGE] = 0.5 },
 	},
 	[DEVICE] = {
-		.changes = { [TO_DEVICE] = 0.1, [EXCLUSIVE] = 0.02 },
+		.changes = {
+			[TO_DEVICE]	= 0.1,
+			[EXCLUSIVE]	= 0.02,
+			[LOCK_OUT]	= 0.02,
+			[COPY]		= 0.02,
+		},
 		.events = {
 			[NOTIFY_PROTECTION_PAGE]	= 0.5,
 			[NOTIFY_MIGRATE]		= 0.5,

@@ -326,7 +326,7 @@ static void change_unmap(struct run *run)
 	count_change(UNMAP, 1);
 }
 
-static void change_protect(struct run *run, enum access access)
+void protect_run(struct run *run, enum access access)
 {
 	static const int prot[] = {
 		[NO_ACCESS]	= PROT_NONE,
@@ -334,13 +334,18 @@ static void change_protect(struct run *run, enum access access)
 		[READ_WRITE]	= PROT_READ | PROT_WRITE,
 	};
 
-	align_run(run);
-	if (cut_to_access(run) == UNMAPPED)
-		return;
 	announce_access(run_pages(run), run->nr, access);
 	if (mprotect(run_address(run), run_bytes(run), prot[access]))
 		fatal("mprotect");
 	confirm_all(run_pages(run), run->nr);
+}
+
+static void change_protect(struct run *run, enum access access)
+{
+	align_run(run);
+	if (cut_to_access(run) == UNMAPPED)
+		return;
+	protect_run(run, access);
 	count_change(PROTECT, 1);
 }
 
