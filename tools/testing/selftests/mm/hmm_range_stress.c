@@ -73,6 +73,7 @@ struct options options = {
 	.seconds = 10, .max_size = 16, .seed = 1, .files = "/var/tmp",
 	.memory = -1,
 };
+
 enum memory memory;
 
 unsigned long page_size, max_pages;
@@ -407,13 +408,32 @@ static const char *lacks(void)
 	}
 }
 
-static void start_merging(void)
+/* How KSM is set up, and how it was before. */
+static struct {
+	const char	*path;
+	unsigned long	wanted, before;
+} ksm[] = {
+	{ "/sys/kernel/mm/ksm/pages_to_scan", 2000 },
+	{ "/sys/kernel/mm/ksm/sleep_millisecs", 10 },
+	{ "/sys/kernel/mm/ksm/run", 1 },
+};
+
+static void set_up_ksm(void)
 {
-	write_number("/sys/kernel/mm/ksm/pages_to_scan", 2000);
-	write_number("/sys/kernel/mm/ksm/sleep_millisecs", 10);
-	write_number("/sys/kernel/mm/ksm/run", 1);
-	if (prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0))
-		fatal("PR_SET_MEMORY_MERGE");
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ksm); i++) {
+		ksm[i].before = read_number(ksm[i].path);
+		write_number(ksm[i].path, ksm[i].wanted);
+	}
+}
+
+static void restore_ksm(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ksm); i++)
+		write_number(ksm[i].path, ksm[i].before);
 }
 
 static __noreturn void run_memory(void)
@@ -426,8 +446,8 @@ static __noreturn void run_memory(void)
 	if (size > MAX_BROKEN && options.skip_check)
 		size = MAX_BROKEN;
 	max_pages = size * ((1UL << 20) / page_size);
-	if (memory == MERGED)
-		start_merging();
+	if (memory == MERGED && prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0))
+		fatal("PR_SET_MEMORY_MERGE");
 	set_up_devices();
 	set_up_buffers();
 	run_threads();
@@ -449,6 +469,8 @@ static void test_memory(void)
 	memset(counts, 0, sizeof(*counts));
 	if (!missing) {
 		fflush(stdout);
+		if (memory == MERGED)
+			set_up_ksm();
 		pid = fork();
 		if (!pid)
 			run_memory();
@@ -456,6 +478,8 @@ static void test_memory(void)
 			fatal("fork");
 		if (WIFEXITED(status) && WEXITSTATUS(status) == KSFT_SKIP)
 			missing = "/dev/hmm_range: CONFIG_TEST_HMM_RANGE, root";
+		if (memory == MERGED)
+			restore_ksm();
 	}
 	for (i = 0; missing && i < NR_TESTS; i++)
 		ksft_test_result_skip("%s: there is no %s\n", name, missing);
