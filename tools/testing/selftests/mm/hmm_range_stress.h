@@ -94,6 +94,7 @@ enum change {
  * @events: invalidations by their event
  * @cpu_ms: how much CPU the process got
  * @still: seconds in which no device read a page
+ * @reports: how often complain() was called, for each kind of count
  */
 struct counts {
 	atomic_ulong	devices[NR_APIS][NR_COUNTS];
@@ -101,7 +102,7 @@ struct counts {
 	atomic_ulong	events[NOTIFY_NR];
 	atomic_ulong	cpu_ms;
 	atomic_ulong	still;
-	atomic_ulong	reports;
+	atomic_ulong	reports[NR_COUNTS];
 };
 
 extern struct counts *counts;
@@ -263,6 +264,7 @@ unsigned int nr_devices(void);
 void *device_thread(void *number);
 void count_devices(void);
 
+/* At most. */
 #define NR_TESTS	7
 
 struct verdict {
@@ -271,6 +273,7 @@ struct verdict {
 };
 
 void print_counts(void);
+unsigned int nr_tests(void);
 void judge_memory(bool ended, struct verdict verdicts[NR_TESTS]);
 
 #endif /* _SELFTESTS_MM_HMM_RANGE_STRESS_H */
