@@ -92,7 +92,9 @@ enum change {
  * @devices: by interface, see enum count
  * @changes: of the process, those that were made
  * @events: invalidations by their event
- * @cpu_ms: how much CPU the process got
+ * @cpu_ms: how much CPU the process got, as far as the kernel knows
+ * @work_ms: how much it could do in this time, see measure_speed()
+ * @seconds: how long it ran
  * @still: seconds in which no device read a page
  * @reports: how often complain() was called, for each kind of count
  */
@@ -101,6 +103,8 @@ struct counts {
 	atomic_ulong	changes[NR_CHANGES];
 	atomic_ulong	events[NOTIFY_NR];
 	atomic_ulong	cpu_ms;
+	atomic_ulong	work_ms;
+	atomic_ulong	seconds;
 	atomic_ulong	still;
 	atomic_ulong	reports[NR_COUNTS];
 };
@@ -274,6 +278,7 @@ struct verdict {
 
 void print_counts(void);
 unsigned int nr_tests(void);
+bool enough_yet(void);
 void judge_memory(bool ended, struct verdict verdicts[NR_TESTS]);
 
 #endif /* _SELFTESTS_MM_HMM_RANGE_STRESS_H */
