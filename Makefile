@@ -15,7 +15,7 @@ override $1 := $$(value $1)
 export $1
 endif
 endef
-$(foreach v,KERNEL ARCH TREE OUT CMD FILES ICOUNT SMP MEM APPEND TIMEOUT EXPECT LOG DURATION BREAK FROM CASES WITHOUT,$(eval $(call pass,$v)))
+$(foreach v,KERNEL ARCH TREE OUT CMD FILES ICOUNT SMP MEM HOST APPEND SILENCE TIMEOUT EXPECT LOG DURATION BREAK FROM CASES WITHOUT,$(eval $(call pass,$v)))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -42,12 +42,12 @@ kernel: tree			## build out/build/KERNEL (release, debug, stock, stock-tests; of
 	@scripts/kernel.sh $(KERNEL)
 
 .PHONY: boot
-boot: kernel			## boot KERNEL, run CMD with FILES in /bin, exit with its status
+boot: kernel			## boot KERNEL, run CMD with FILES in /bin, exit with its status; HOST=1 with the host's programs
 	@scripts/boot.sh
 
 .PHONY: shell
-shell: kernel			## boot KERNEL, a shell in it
-	@CMD= scripts/boot.sh
+shell: kernel			## boot KERNEL, a shell in it; HOST=1 your own, with the host's programs
+	@env CMD= scripts/boot.sh
 
 .PHONY: demo
 demo:				## mirror a live process for DURATION=30 s and compare each byte; BREAK=1 leaves the check out

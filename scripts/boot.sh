@@ -7,7 +7,7 @@
 #	KERNEL	which kernel of out/build		ICOUNT=1  exact instruction counts, one CPU
 #	SMP	CPUs (2)				MEM	  memory (2G), half on each node
 #	APPEND	words for the kernel's command line	LOG	  name of the logs in out/log
-#	EXPECT	a report that CMD provokes (splats.awk)
+#	EXPECT	a report that CMD provokes (splats.awk)	HOST=1	  the host's programs and files, read-only
 #	SILENCE	seconds without a word, on the console or from CMD, that are a hang (0: they never are)
 #	TIMEOUT	seconds that are a hang even so (600)
 #	IOMMU=1	two devices that do DMA (QEMU's edu): one behind an IOMMU, one not
@@ -33,6 +33,7 @@ MEM=${MEM:-2G}
 ICOUNT=${ICOUNT:-0}
 EXPECT=${EXPECT:-}
 IOMMU=${IOMMU:-0}
+HOST=${HOST:-0}
 SILENCE=${SILENCE:-0}
 TIMEOUT=${TIMEOUT:-600}
 
@@ -46,6 +47,7 @@ console=$out/log/$LOG.console
 output=$out/log/$LOG.output
 
 [[ $SILENCE,$TIMEOUT =~ ^[0-9]+,[0-9]+$ ]] || die "SILENCE='$SILENCE' and TIMEOUT='$TIMEOUT' are to be seconds"
+[ "$HOST" = 0 ] || [ "$arch" = x86 ] || die "HOST=1 is for the architecture of this machine"
 [ -e "$image" ] || die "there is no kernel $image: run make kernel KERNEL=$KERNEL"
 terminal=$(stty -g 2>/dev/null) || terminal=none
 work=$(scratch)
@@ -140,8 +142,9 @@ check_log()
 }
 
 machine=()
+[ "$HOST" = 0 ] || modules=$("$root/scripts/modules.sh" "$out/build/$KERNEL" "$work")
 # shellcheck disable=SC2086 # FILES is a list of words
-arch=$arch "$root/scripts/initramfs.sh" "$work/initramfs" "${CMD:-}" ${FILES:-}
+KERNEL=$KERNEL arch=$arch modules=${modules:-} "$root/scripts/initramfs.sh" "$work/initramfs" "${CMD:-}" ${FILES:-}
 configure_machine
 if [ -z "${CMD:-}" ]; then
 	run_shell

@@ -4,7 +4,7 @@
 # See each detector of the workbench fire once, and excuse what is announced:
 # KTAP on standard output.  Reports are provoked in guests by guest/trouble: on
 # debug what only its options report, all else on release, which boots sooner.
-# Both have been built.
+# Both have been built.  That the guest has the host's programs is seen here, too.
 
 . "$(dirname "$0")/lib.sh"
 work=$(scratch)
@@ -129,12 +129,18 @@ fatal()
 	seen 'out of memory' 'Out of memory: Killed process'
 	boot release hang 'sleep 1000' TIMEOUT=20
 	ended 'a guest that hangs fails the run' 124
+	boot release silent 'sleep 1000' SILENCE=12
+	ended 'a guest that falls silent fails the run' 124
+	seen 'a guest that falls silent is told from one that takes too long' 'neither its console nor its output grew for 12 s'
+	seen 'what the console said last is shown' '^ .*Run /init as init process'
 	boot release poweroff 'poweroff -f'
 	ended 'a guest that goes away fails the run' 125
 }
 
 quiet()
 {
+	boot release slow 'for i in 1 2 3 4; do sleep 5; echo still here; done' SILENCE=12
+	ended 'a guest that says something now and then has not fallen silent' 0
 	boot release status 'exit 7'
 	ended 'the status of the command comes out' 7
 	boot release expected 'echo expect-splat: "WARNING: .*insmod" >/dev/kmsg
@@ -144,6 +150,34 @@ quiet()
 		insmod /bin/trouble.ko kind=warn; exit 0'
 	ended 'another report than the announced one fails the run' 125
 	seen 'an announced report that does not come fails the run' 'expected, but never reported'
+}
+
+# HOST=1: an extension of python3 is loaded, a program compiled, linked and run, a
+# module of this kernel found by its name, and what is written there stays there.
+host_programs()
+{
+	local result=0 file=$work/written-by-the-guest
+
+	# shellcheck disable=SC2016 # the guest's dollar
+	boot release host 'set -e
+		python3 -c "import ctypes, json; print(json.dumps({\"bits\": ctypes.sizeof(ctypes.c_long) * 8}))"
+		echo "int main(void) { return 42; }" >'"$file"'.c
+		gcc -o '"$file $file"'.c
+		status=0
+		'"$file"' || status=$?
+		echo "the program said $status"
+		modprobe dummy
+		busybox ip link add test0 type dummy
+		busybox ip link set test0 up
+		busybox ip -o link show dev test0
+		ls -l /bin/trouble.ko' HOST=1
+	ended 'the host has programs that run in the guest' 0
+	seen 'python3 has its extensions in the guest' '"bits": 64'
+	seen 'a program is compiled and run in the guest' 'the program said 42'
+	seen 'a module of the kernel is found by its name' 'test0: .*UP'
+	seen 'FILES come along to the host'\''s file system' '/bin/trouble.ko'
+	[ ! -e "$file" ] && [ ! -e "$file.c" ] || result=1
+	ktap_result 'the guest writes nothing to the host' "$result" "$work/said"
 }
 
 # A symbol that cannot be had must be named, by what builds a kernel.
@@ -174,4 +208,5 @@ dropped_symbol
 quiet
 survived
 fatal
+host_programs
 ktap_end

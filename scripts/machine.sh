@@ -15,6 +15,8 @@ configure_x86()
 	# is a wild access to it.
 	! grep -qx CONFIG_KASAN=y "$out/build/$KERNEL/.config" || cpu+=,la57=off
 	machine+=(-machine q35 -accel "$accel" -cpu "$cpu")
+	# Whether the timer ticks is asked for so briefly that a busy host fails it.
+	APPEND="no_timer_check ${APPEND:-}"
 	if [ "$IOMMU" != 0 ]; then
 		machine+=(-device intel-iommu -device "edu,bus=pcie.0,dma_mask=0xffffffffffffffff"
 			-device "pxb-pcie,id=bypass,bus_nr=64,bypass_iommu=on"
@@ -43,6 +45,10 @@ configure_machine()
 		configure_arm64
 	else
 		configure_x86
+	fi
+	if [ "$HOST" != 0 ]; then
+		machine+=(-fsdev "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap"
+			-device "virtio-9p-pci,fsdev=host,mount_tag=host,bus=pcie.0")
 	fi
 	half=$(($(numfmt --from=iec "$MEM") / 2 >> 20))M
 	truncate -s 1G "$work/disk"
