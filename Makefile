@@ -88,7 +88,7 @@ configs: tree			## compile the series with features off: HMM, THP, hugetlb, swap
 # trees itself, when it knows that nobody else tests them.
 .PHONY: test
 test:				## run all tests, one run at a time; SUITES='kunit ...' runs some of them
-	@env -u ARCH -u CMD -u FILES -u APPEND -u EXPECT -u LOG -u MEM -u SMP -u TIMEOUT -u ICOUNT scripts/test.sh $(SUITES)
+	@env -u ARCH -u CMD -u FILES -u HOST -u SILENCE -u APPEND -u EXPECT -u LOG -u MEM -u SMP -u TIMEOUT -u ICOUNT scripts/test.sh $(SUITES)
 
 .PHONY: lint
 lint: tree			## checkpatch, kernel-doc, Sphinx, MAINTAINERS and shellcheck on all that is ours
