@@ -241,13 +241,18 @@ static unsigned int nr_apis(void)
 	return options.compare ? NR_APIS : 1;
 }
 
-static void print_second(unsigned long second, const struct seconds *seconds)
+/* Mostly of one second: from after @last to @second. */
+static void print_second(unsigned long last, unsigned long second,
+			 const struct seconds *seconds)
 {
+	char when[32] = "";
 	unsigned int api, i;
 
+	if (second - last > 1)
+		snprintf(when, sizeof(when), "%lu-", last + 1);
 	for (api = 0; api < nr_apis(); api++) {
 		if (!api)
-			fprintf(stderr, "%4lu s:", second);
+			fprintf(stderr, "%3s%2lu s:", when, second);
 		else
 			fprintf(stderr, "       ");
 		if (options.compare)
@@ -262,8 +267,8 @@ static void print_second(unsigned long second, const struct seconds *seconds)
 	}
 	if (seconds->now[TRACKED][PAGES])
 		return;
-	counts->still++;
-	fprintf(stderr, "       no progress: the device read nothing in this second\n");
+	counts->still += second - last;
+	fprintf(stderr, "       no progress: the device read nothing\n");
 }
 
 static void write_second(FILE *csv, unsigned long second,
@@ -332,7 +337,7 @@ static unsigned long sleep_past(const struct timespec *start, unsigned long seco
 static void watch(void)
 {
 	struct seconds seconds = {};
-	unsigned long second = 0;
+	unsigned long second = 0, last;
 	FILE *csv = open_csv();
 	struct timespec start;
 	unsigned int api, i;
@@ -340,10 +345,11 @@ static void watch(void)
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	while (second < options.seconds ||
 	       (!enough_yet() && second < options.seconds + MORE_SECONDS)) {
-		second = sleep_past(&start, second + 1);
+		last = second;
+		second = sleep_past(&start, last + 1);
 		counts->seconds = second;
 		take_second(&seconds);
-		print_second(second, &seconds);
+		print_second(last, second, &seconds);
 		write_second(csv, second, &seconds);
 		if (memory == MERGED)
 			count_change(MERGE, merged_pages());

@@ -62,7 +62,8 @@ static const char * const event_names[NOTIFY_NR] = {
 /*
  * What has to happen at least for each second of CPU, and at least once: a
  * third and less of what a kernel with all its debugging does in an emulator,
- * for kernels without are ten times as fast.
+ * for kernels without are ten times as fast. What the clock sets, forks and the
+ * clearing of soft-dirty bits, has to do with many CPUs as well.
  */
 struct floors {
 	double	pages;
@@ -83,15 +84,15 @@ static const struct floors common = {
 		[UNMAP]		= 1,
 		[PROTECT]	= 0.7,
 		[MOVE]		= 0.3,
-		[FORK]		= 0.2,
+		[FORK]		= 0.05,
 		[MIGRATE]	= 0.1,
-		[SOFT_DIRTY]	= 0.08,
+		[SOFT_DIRTY]	= 0.02,
 	},
 	.events = {
 		[NOTIFY_UNMAP]		= 2,
 		[NOTIFY_CLEAR]		= 6,
 		[NOTIFY_PROTECTION_VMA]	= 0.7,
-		[NOTIFY_SOFT_DIRTY]	= 0.08,
+		[NOTIFY_SOFT_DIRTY]	= 0.02,
 	},
 };
 
@@ -123,7 +124,7 @@ static const struct floors extra[NR_MEMORIES] = {
 	[MERGED] = {
 		.changes = {
 			[PAGEOUT]	= 0.1,
-			[MERGE]		= 5,
+			[MERGE]		= 2,
 			[LOCK_OUT]	= 0.1,
 			[COPY]		= 0.04,
 		},
