@@ -83,8 +83,20 @@ suite_own_debug()
 	local script=tools/testing/selftests/mm/run_vmtests.sh commands
 
 	mapfile -t commands < <(diff "$out/base/$script" "$out/$tree/$script" |
-		sed -n 's|^> .*run_test \./||p')
+		sed -n '/hmm_range_stress/d; s|^> .*run_test \./||p')
 	in_guest $debug "${commands[@]}"
+}
+
+# Each kind of memory for 10 seconds; then without the check of validity, which has to be found out
+suite_stress_release() { stress $release; }
+suite_stress_debug() { stress $debug; }
+
+# A stale read of a page that was freed finds zeros, or KASAN.
+stress()
+{
+	local memory="$memory init_on_free=1"
+
+	in_guest "$1" hmm_range_stress "hmm_range_stress --memory anonymous --seconds 5 --break"
 }
 
 # What the base has for the code that the series changes
