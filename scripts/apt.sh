@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # out is from lib.sh
 # SPDX-License-Identifier: GPL-2.0
 #
 # apt with a configuration of its own: packages of another suite or architecture from the mirror that the machine is
@@ -54,6 +54,8 @@ configure_apt()
 {
 	local uri
 
+	command -v apt-get >/dev/null ||
+		die "there is no apt here to fetch with: give a kernel tree with TREE=, and for a guest of another architecture a static busybox as $out/busybox/ARCH"
 	uri=$(mirror | head -n 1)
 	[ -n "$uri" ] || die "apt of this machine knows no Debian mirror; set one up, or give a tree with TREE="
 	[ -z "${2:-}" ] || apt_options=(-o "APT::Architecture=$2" -o "APT::Architectures=$2")

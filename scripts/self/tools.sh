@@ -44,6 +44,14 @@ self_another_distribution_is_told_what_it_lacks()
 	silent "$said" gnuplot
 }
 
+self_another_distribution_cannot_fetch()
+{
+	made_up_root
+	machine apt-get apt-cache dpkg-deb
+	refuses env PATH="$here/bin" "$mine/scripts/busybox.sh" arm64
+	says "$said" 'no apt here' "$OUT/busybox/ARCH"
+}
+
 self_a_user_is_told_what_to_install()
 {
 	made_up_root
