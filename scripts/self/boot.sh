@@ -22,9 +22,14 @@ made_up_machine()
 	printf 'boot:\n\t@%s/scripts/boot.sh\n' "$mine" >"$mine/Makefile"
 }
 
-# until_there PATTERN, until_gone PATTERN: wait for processes, 30 seconds at most
-until_there() { local n; for ((n = 0; n < 300; n++)); do ! pgrep -f "$1" >/dev/null || return 0; sleep 0.1; done; return 1; }
-until_gone() { local n; for ((n = 0; n < 300; n++)); do pgrep -f "$1" >/dev/null || return 0; sleep 0.1; done; return 1; }
+# processes: those of the clone; a pattern that does not match grep's own arguments
+processes() { grep -alE "^[q]emu of $here|${here%it}[i]t/(bin|root)" /proc/[0-9]*/cmdline 2>/dev/null | tr -dc '0-9\n'; }
+
+guest_is_there() { grep -aq "^[q]emu of $here" /proc/[0-9]*/cmdline; }
+nobody_is_there() { [ -z "$(processes)" ]; }
+
+# children PID: those that run a script of ours
+children() { grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2>/dev/null | tr -dc '0-9\n'; }
 
 # killed WHOM SIGNAL COMMAND...: start the command, kill it or what it started
 killed()
@@ -35,15 +40,18 @@ killed()
 	PATH="$here/bin:$PATH" CMD=true "$@" </dev/null >"$said" 2>&1 &
 	leader=$!
 	disown "$leader"
-	until_there "^qemu of $here"
+	until_it guest_is_there
 	if [ "$whom" = boot.sh ]; then
-		leader=$(pgrep -P "$leader" -f boot.sh)
+		leader=$(children "$leader" | head -n 1)
 	fi
 	kill -s "$signal" "$leader"
-	if ! until_gone "$here/(bin|root)|^qemu of $here"; then
-		echo "left by $whom at SIG$signal:"
-		pgrep -af "$here"
-		pgrep -f "^qemu of $here" | xargs -r kill -s KILL
+	if ! until_it nobody_is_there; then
+		echo "$whom is killed by SIG$signal, and these stay:"
+		for leader in $(processes); do
+			tr '\0' ' ' <"/proc/$leader/cmdline"
+			echo
+		done
+		processes | xargs -r kill -s KILL
 		return 1
 	fi
 }
