@@ -67,7 +67,7 @@
 #define MORE_SECONDS	50
 /*
  * The speed that is taken for one of an undisturbed CPU, in steps of
- * next_random() a second, and how many steps are measured at a time.
+ * take_steps() a second, and how many steps are measured at a time.
  */
 #define FULL_SPEED	250000000.0
 #define SPEED_STEPS	2000000UL
@@ -197,13 +197,8 @@ static double cpu_ms(clockid_t clock)
 static void measure_speed(struct seconds *seconds)
 {
 	double start = cpu_ms(CLOCK_THREAD_CPUTIME_ID);
-	uint64_t random = 1;
-	unsigned long i;
-
-	for (i = 0; i < SPEED_STEPS; i++)
-		next_random(&random);
 	/* Or the compiler leaves all of it out. */
-	asm volatile("" : : "r" (random));
+	asm volatile("" : : "r" (take_steps(SPEED_STEPS)));
 	seconds->steps += SPEED_STEPS;
 	seconds->steps_ms += cpu_ms(CLOCK_THREAD_CPUTIME_ID) - start;
 }

@@ -276,6 +276,7 @@ struct verdict {
 	const char	*what;
 };
 
+uint64_t take_steps(unsigned long n);
 void print_counts(void);
 unsigned int nr_tests(void);
 bool enough_yet(void);
