@@ -172,6 +172,19 @@ static unsigned int fault_count_from(struct fault_test *t, unsigned long addr)
 	return hits;
 }
 
+/* Pages [@first, @first + @n) are reported as they are mapped now, and are. */
+static void fault_expect_mapped(struct fault_test *t, unsigned long first,
+				unsigned long n)
+{
+	unsigned long i, entry;
+
+	for (i = first; i < first + n; i++) {
+		entry = walk_mapped(t->env->mm, t->env->addr + i * PAGE_SIZE);
+		KUNIT_EXPECT_NE_MSG(t->test, entry, 0, "page %lu", i);
+		KUNIT_ASSERT_EQ_MSG(t->test, t->pfns[i], entry, "page %lu", i);
+	}
+}
+
 /* The faults that this thread took so far, of whatever kind. */
 static unsigned long fault_taken(void)
 {
@@ -193,6 +206,7 @@ static void fault_missing_only(struct kunit *test)
 	for (i = 0; i < 8; i++)
 		KUNIT_EXPECT_EQ(test, t->env->fault_addr[i],
 				WALK_BASE + (8 + i) * PAGE_SIZE);
+	fault_expect_mapped(t, 0, 16);
 	fault_end(t);
 }
 
@@ -207,9 +221,10 @@ static void fault_asked_only(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->env->nr_faults, 1);
 	KUNIT_EXPECT_EQ(test, t->env->fault_addr[0],
 			WALK_BASE + 5 * PAGE_SIZE);
+	fault_expect_mapped(t, 5, 1);
 	for (i = 0; i < 16; i++)
-		KUNIT_EXPECT_EQ(test, t->pfns[i] & HMM_PFN_VALID,
-				i == 5 ? HMM_PFN_VALID : 0);
+		if (i != 5)
+			KUNIT_EXPECT_EQ(test, t->pfns[i], 0);
 	fault_end(t);
 }
 
@@ -240,6 +255,7 @@ static void fault_write_asked_only(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->env->nr_faults, 8);
 	for (i = 0; i < 8; i++)
 		KUNIT_EXPECT_EQ(test, t->env->fault_write[i], i == 2);
+	fault_expect_mapped(t, 0, 8);
 	fault_end(t);
 }
 
@@ -281,7 +297,7 @@ static void fault_unasked_error(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fault_walk(t, true), 0);
 	KUNIT_EXPECT_EQ(test, t->env->nr_faults, 1);
 	KUNIT_EXPECT_EQ(test, t->pfns[0], 0);
-	KUNIT_EXPECT_TRUE(test, t->pfns[1] & HMM_PFN_VALID);
+	fault_expect_mapped(t, 1, 1);
 	KUNIT_EXPECT_EQ(test, t->pfns[3], 0);
 	KUNIT_EXPECT_EQ(test, t->pfns[4], HMM_PFN_ERROR);
 	KUNIT_EXPECT_EQ(test, t->pfns[7], HMM_PFN_ERROR);
@@ -304,6 +320,7 @@ static void fault_once_per_leaf(struct kunit *test,
 	before = fault_taken();
 	KUNIT_EXPECT_EQ(test, fault_walk(t, true), 0);
 	KUNIT_EXPECT_EQ(test, fault_taken() - before, leaves);
+	fault_expect_mapped(t, 0, npages);
 	KUNIT_EXPECT_TRUE(test, t->pfns[npages - 1] & HMM_PFN_WRITE);
 	fault_end(t);
 }
@@ -348,7 +365,7 @@ static void fault_sticky_cleared(struct kunit *test)
 	fault_ask_all(t, WALK_READ);
 	KUNIT_EXPECT_EQ(test, fault_walk(t, true), 0);
 	KUNIT_EXPECT_FALSE(test, t->pfns[0] & HMM_PFN_DMA_MAPPED);
-	KUNIT_EXPECT_TRUE(test, t->pfns[0] & HMM_PFN_VALID);
+	fault_expect_mapped(t, 0, 1);
 	KUNIT_EXPECT_EQ(test, t->pfns[1] & (HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA),
 			HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA);
 	fault_end(t);
@@ -455,8 +472,7 @@ static void fault_invalidated(struct kunit *test)
 	t->env->fault = NULL;
 	KUNIT_EXPECT_EQ(test, fault_walk(t, true), 0);
 	KUNIT_EXPECT_TRUE(test, walk_range_valid(&t->wr));
-	KUNIT_EXPECT_TRUE(test, t->pfns[0] & HMM_PFN_VALID);
-	KUNIT_EXPECT_TRUE(test, t->pfns[7] & HMM_PFN_VALID);
+	fault_expect_mapped(t, 0, 8);
 	fault_end(t);
 }
 
@@ -479,6 +495,7 @@ static void fault_others_invalidated(struct kunit *test)
 	fault_ask_all(t, WALK_READ);
 	KUNIT_EXPECT_EQ(test, fault_walk(t, true), 0);
 	KUNIT_EXPECT_TRUE(test, walk_range_valid(&t->wr));
+	fault_expect_mapped(t, 0, 8);
 	fault_end(t);
 }
 
@@ -530,6 +547,7 @@ static void fault_lock_dropped_unlocked(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, walk_range_valid(&t->wr));
 	/* The one that dropped the lock, and one for each page. */
 	KUNIT_EXPECT_EQ(test, t->env->nr_faults, 5);
+	fault_expect_mapped(t, 0, 4);
 	fault_end(t);
 }
 
@@ -546,6 +564,7 @@ static void fault_migrates_unlocked(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, walk_range_valid(&t->wr));
 	KUNIT_EXPECT_EQ(test, t->env->nr_migrations, 4);
 	KUNIT_EXPECT_FALSE(test, t->env->fault_flags & FAULT_FLAG_VMA_LOCK);
+	fault_expect_mapped(t, 0, 4);
 	for (int i = 0; i < 4; i++)
 		KUNIT_EXPECT_TRUE(test, t->pfns[i] & HMM_PFN_WRITE);
 	fault_end(t);
@@ -635,6 +654,7 @@ static void fault_lock_dropped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fault_walk_locked(t, &locked), 0);
 	KUNIT_EXPECT_EQ(test, locked, 1);
 	KUNIT_EXPECT_TRUE(test, walk_range_valid(&t->wr));
+	fault_expect_mapped(t, 0, 4);
 	fault_end(t);
 }
 

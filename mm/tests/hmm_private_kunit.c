@@ -152,8 +152,11 @@ static void expect_stays(struct kunit *test, unsigned long flags,
 	env->owner = walk_mem_other_owner();
 	KUNIT_EXPECT_EQ(test, walk_all(env, &wr, pfns, true, flags, mask), 0);
 	KUNIT_EXPECT_EQ(test, env->nr_migrations, NR_PAGES - 1);
-	for (int i = 0; i < NR_PAGES - 1; i++)
+	for (int i = 0; i < NR_PAGES - 1; i++) {
 		KUNIT_EXPECT_TRUE(test, pfns[i] & HMM_PFN_VALID);
+		KUNIT_EXPECT_EQ(test, pfns[i],
+				walk_mapped(env->mm, env->addr + i * PAGE_SIZE));
+	}
 	KUNIT_EXPECT_EQ(test, pfns[NR_PAGES - 1],
 			(env->pfn + NR_PAGES - 1) | HMM_PFN_VALID |
 			HMM_PFN_WRITE);

@@ -400,7 +400,8 @@ static void walk_put_back_pmd(struct walk_env *env)
 	spin_unlock(ptl);
 }
 
-static int walk_replace_mapped_pmd(struct walk_env *env, walk_make_pmd_fn make)
+/* @env->undo is set: the PMD of the mapping becomes what @make makes of it. */
+int walk_replace_mapped_pmd(struct walk_env *env, walk_make_pmd_fn make)
 {
 	pmd_t *pmd = mm_find_pmd(env->mm, WALK_BASE);
 	spinlock_t *ptl = pmd_lock(env->mm, pmd);
@@ -422,7 +423,7 @@ int walk_replace_pmd(struct walk_env *env, walk_make_pmd_fn make)
 	return err ?: walk_replace_mapped_pmd(env, make);
 }
 
-static pmd_t walk_make_pmd_wrprotected(struct walk_env *env, pmd_t old)
+pmd_t walk_make_pmd_wrprotected(struct walk_env *env, pmd_t old)
 {
 	return pmd_wrprotect(old);
 }
@@ -482,6 +483,16 @@ int walk_install_migration_pmd(struct walk_env *env)
 #else
 static void walk_put_back_pmd(struct walk_env *env) { }
 
+int walk_replace_mapped_pmd(struct walk_env *env, walk_make_pmd_fn make)
+{
+	return walk_cannot(env, "no transparent huge pages");
+}
+
+pmd_t walk_make_pmd_wrprotected(struct walk_env *env, pmd_t old)
+{
+	return old;
+}
+
 int walk_install_thp_ro(struct walk_env *env)
 {
 	return walk_cannot(env, "no transparent huge pages");
@@ -516,17 +527,15 @@ void walk_put_back(struct walk_env *env, unsigned long addr)
 #ifdef CONFIG_USERFAULTFD
 static void walk_undo_uffd(struct walk_env *env)
 {
-	if (env->nr_ptes)
-		walk_undo_ptes(env);
-	else if (!pmd_none(env->new_pmd))
-		walk_put_back_pmd(env);
+	if (env->undo_before)
+		env->undo_before(env);
 	mmap_write_lock(env->mm);
 	vm_flags_clear(env->vma, __VM_UFFD_FLAGS);
 	env->vma->vm_userfaultfd_ctx = NULL_VM_UFFD_CTX;
 	mmap_write_unlock(env->mm);
 }
 
-static int walk_register_uffd(struct walk_env *env, vm_flags_t flags)
+int walk_register_uffd(struct walk_env *env, vm_flags_t flags)
 {
 	struct userfaultfd_ctx *ctx;
 
@@ -541,6 +550,7 @@ static int walk_register_uffd(struct walk_env *env, vm_flags_t flags)
 	vm_flags_set(env->vma, flags);
 	env->vma->vm_userfaultfd_ctx.ctx = ctx;
 	mmap_write_unlock(env->mm);
+	env->undo_before = env->undo;
 	env->undo = walk_undo_uffd;
 	return 0;
 }
@@ -577,6 +587,25 @@ int walk_install_uffd_rwp(struct walk_env *env)
 }
 #else
 int walk_install_uffd_rwp(struct walk_env *env)
+{
+	return walk_cannot(env, "no such mode of userfaultfd");
+}
+#endif
+
+#if defined(CONFIG_USERFAULTFD_RWP) && defined(CONFIG_ARCH_HAS_PMD_SOFTLEAVES)
+static pmd_t walk_make_pmd_uffd_rwp(struct walk_env *env, pmd_t old)
+{
+	return pmd_mkuffd(pmd_modify(old, PAGE_NONE));
+}
+
+int walk_install_uffd_rwp_pmd(struct walk_env *env)
+{
+	int err = walk_replace_pmd(env, walk_make_pmd_uffd_rwp);
+
+	return err ?: walk_register_uffd(env, VM_UFFD_RWP);
+}
+#else
+int walk_install_uffd_rwp_pmd(struct walk_env *env)
 {
 	return walk_cannot(env, "no such mode of userfaultfd");
 }
@@ -622,6 +651,16 @@ int walk_install_uffd_wp_pmd(struct walk_env *env)
 }
 #endif
 #else /* CONFIG_USERFAULTFD */
+int walk_register_uffd(struct walk_env *env, vm_flags_t flags)
+{
+	return walk_cannot(env, "no userfaultfd");
+}
+
+int walk_install_uffd_rwp_pmd(struct walk_env *env)
+{
+	return walk_cannot(env, "no userfaultfd");
+}
+
 int walk_install_uffd_wp(struct walk_env *env)
 {
 	return walk_cannot(env, "no userfaultfd");

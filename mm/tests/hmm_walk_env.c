@@ -183,43 +183,60 @@ int walk_touch(unsigned long addr, bool write)
 	return write ? put_user(byte, p) : get_user(byte, p);
 }
 
-/* The pfn that the leaf of @addr maps; false if there is no present leaf. */
-bool walk_leaf(struct mm_struct *mm, unsigned long addr, unsigned long *pfn)
+static unsigned long walk_leaf_entry(unsigned long pfn, bool write,
+				     unsigned long order)
+{
+	return pfn | HMM_PFN_VALID | (write ? HMM_PFN_WRITE : 0) |
+	       order << HMM_PFN_ORDER_SHIFT;
+}
+
+/* What a walk is to report of @addr; 0 if there is no present leaf. */
+unsigned long walk_mapped(struct mm_struct *mm, unsigned long addr)
 {
 	pgd_t *pgd = pgd_offset(mm, addr);
 	p4d_t *p4d = p4d_offset(pgd, addr);
+	unsigned long entry = 0;
 	pud_t *pud;
 	pmd_t *pmd;
-	pte_t *pte;
-	bool present;
+	pte_t *ptep, pte;
 
 	if (pgd_none(*pgd) || p4d_none(*p4d))
-		return false;
+		return 0;
 	pud = pud_offset(p4d, addr);
 	if (pud_none(*pud) || !pud_present(*pud))
-		return false;
-	if (pud_leaf(*pud)) {
-		*pfn = pud_pfn(*pud) + ((addr & ~PUD_MASK) >> PAGE_SHIFT);
-		return true;
-	}
+		return 0;
+	if (pud_leaf(*pud))
+		return walk_leaf_entry(pud_pfn(*pud) +
+				       ((addr & ~PUD_MASK) >> PAGE_SHIFT),
+				       pud_write(*pud), PUD_ORDER);
 	pmd = pmd_offset(pud, addr);
 	if (pmd_none(*pmd) || !pmd_present(*pmd))
-		return false;
+		return 0;
 	/* pte_offset_map() would clear a bad one. */
 	if (!pmd_leaf(*pmd) && pmd_bad(*pmd))
-		return false;
-	if (pmd_leaf(*pmd)) {
-		*pfn = pmd_pfn(*pmd) + ((addr & ~PMD_MASK) >> PAGE_SHIFT);
-		return true;
-	}
-	pte = pte_offset_map(pmd, addr);
-	if (!pte)
-		return false;
-	present = pte_present(ptep_get(pte));
-	if (present)
-		*pfn = pte_pfn(ptep_get(pte));
-	pte_unmap(pte);
-	return present;
+		return 0;
+	if (pmd_leaf(*pmd))
+		return walk_leaf_entry(pmd_pfn(*pmd) +
+				       ((addr & ~PMD_MASK) >> PAGE_SHIFT),
+				       pmd_write(*pmd), PMD_ORDER);
+	ptep = pte_offset_map(pmd, addr);
+	if (!ptep)
+		return 0;
+	pte = ptep_get(ptep);
+	if (pte_present(pte))
+		entry = walk_leaf_entry(pte_pfn(pte), pte_write(pte), 0);
+	pte_unmap(ptep);
+	return entry;
+}
+
+/* The pfn that the leaf of @addr maps; false if there is no present leaf. */
+bool walk_leaf(struct mm_struct *mm, unsigned long addr, unsigned long *pfn)
+{
+	unsigned long entry = walk_mapped(mm, addr);
+
+	if (entry)
+		*pfn = entry & ~HMM_PFN_FLAGS;
+	return entry;
 }
 
 /* An invalidation that starts and ends, of nothing in particular. */
@@ -442,7 +459,7 @@ static const struct mmu_interval_notifier_ops walk_notifier_ops = {
 static int walk_range_register(struct walk_env *env, struct hmm_range *range)
 {
 	range->ignore_events = 0;
-	range->flags = 0;
+	range->flags = env->sparse ? HMM_RANGE_SPARSE : 0;
 	return hmm_range_register(range, env->mm, env->addr,
 				  env->addr + env->npages * PAGE_SIZE);
 }
@@ -466,6 +483,11 @@ static int walk_range_snapshot(struct hmm_range *range)
 {
 	return hmm_range_snapshot(range);
 }
+
+static int walk_range_fault_locked(struct hmm_range *range, int *locked)
+{
+	return hmm_range_fault_locked(range, locked);
+}
 #else
 static int walk_range_register(struct walk_env *env, struct hmm_range *range)
 {
@@ -485,6 +507,11 @@ static bool walk_range_tracked_valid(struct hmm_range *range)
 }
 
 static int walk_range_snapshot(struct hmm_range *range)
+{
+	return -EOPNOTSUPP;
+}
+
+static int walk_range_fault_locked(struct hmm_range *range, int *locked)
 {
 	return -EOPNOTSUPP;
 }
@@ -550,6 +577,31 @@ int walk_range_walk(struct walk_range *wr, bool fault)
 	if (wr->tracked && !fault)
 		return walk_range_snapshot(&wr->range);
 	return hmm_range_fault(&wr->range);
+}
+
+/**
+ * walk_range_call() - walk, and take the mmap lock for it if that is to be held
+ * @wr: the range
+ * @call: how
+ * @fault: false for a snapshot, for which @call is WALK_KEEP
+ *
+ * Return: what the walk does.
+ */
+int walk_range_call(struct walk_range *wr, enum walk_call call, bool fault)
+{
+	struct mm_struct *mm = current->mm;
+	int ret, locked = 1;
+
+	if (call == WALK_UNLOCKED)
+		return hmm_range_fault_unlocked_timeout(&wr->range, 0);
+	mmap_read_lock(mm);
+	if (call == WALK_LOCKED)
+		ret = walk_range_fault_locked(&wr->range, &locked);
+	else
+		ret = walk_range_walk(wr, fault);
+	if (locked)
+		mmap_read_unlock(mm);
+	return ret;
 }
 
 bool walk_range_valid(struct walk_range *wr)

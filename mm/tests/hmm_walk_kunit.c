@@ -4,9 +4,11 @@
  * page table entry: the table in Documentation/mm/hmm.rst, cell by cell.
  *
  * Each row is run as a snapshot, a read fault and a write fault; on a tracked
- * range and on one with an interval notifier; with the request for the whole
- * range and page by page. The array is filled with garbage first, request bits
- * included where the array is no request, and with sticky bits.
+ * range, dense and sparse, and on one with an interval notifier; with the request
+ * for the whole range and page by page; by a call that keeps the mmap lock, by
+ * one that may drop it, and by one that takes it itself, or else the lock of the
+ * vma. The array is filled with garbage first, request bits included where the
+ * array is no request, and with sticky bits.
  */
 #include <linux/kthread.h>
 #include <linux/delay.h>
@@ -139,19 +141,30 @@ static const struct walk_row walk_rows[] = {
 		{ RO(WALK_PMD), RO(WALK_PMD), RW(WALK_PMD) } },
 	{ "DAX, PTE", walk_install_dax_pte, 0, 4, false,
 		{ RW(WALK_PTE), RW(WALK_PTE), RW(WALK_PTE) } },
+	{ "DAX, PTE, not writable", walk_install_dax_pte_ro, 0, 4, false,
+		{ RO(WALK_PTE), RO(WALK_PTE), RW(WALK_PTE) } },
 	{ "DAX, PMD", walk_install_dax_pmd, 3, 5, false,
 		{ RW(WALK_PMD), RW(WALK_PMD), RW(WALK_PMD) } },
+	{ "DAX, PMD, not writable", walk_install_dax_pmd_ro, 3, 5, false,
+		{ RO(WALK_PMD), RO(WALK_PMD), RW(WALK_PMD) } },
 	{ "PUD leaf: DAX", walk_install_dax_pud, 0, 1024, false,
 		{ RW(WALK_PUD), RW(WALK_PUD), RW(WALK_PUD) } },
 	{ "PUD leaf: DAX, from the middle", walk_install_dax_pud, 600, 1000,
 		false,
 		{ RW(WALK_PUD), RW(WALK_PUD), RW(WALK_PUD) } },
+	{ "PUD leaf: DAX, not writable", walk_install_dax_pud_ro, 600, 1000,
+		false,
+		{ RO(WALK_PUD), RO(WALK_PUD), RW(WALK_PUD) } },
 
 	/* hugetlb */
 	{ "hugetlb", walk_install_hugetlb, 0, WALK_WHOLE_PMD, false,
 		{ RW(WALK_PMD), RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "hugetlb, part of one", walk_install_hugetlb, 3, 5, false,
 		{ RW(WALK_PMD), RW(WALK_PMD), RW(WALK_PMD) } },
+	{ "hugetlb, not writable", walk_install_hugetlb_ro, 3, 5, false,
+		{ RO(WALK_PMD), RO(WALK_PMD), RW(WALK_PMD) } },
+	{ "hugetlb of a PUD", walk_install_hugetlb_pud, 600, 1000, false,
+		{ RW(WALK_PUD), RW(WALK_PUD), RW(WALK_PUD) } },
 	{ "hugetlb, none", walk_install_hugetlb_none, 3, 5, false,
 		{ NOTHING, RO(WALK_PMD), RW(WALK_PMD) } },
 	{ "hugetlb, no table", walk_install_hugetlb_hole, 3, 5, false,
@@ -161,6 +174,9 @@ static const struct walk_row walk_rows[] = {
 	{ "hugetlb, marker of userfaultfd-wp", walk_install_hugetlb_wp_marker,
 		3, 5, false,
 		{ NOTHING, RO(WALK_PMD), RW(WALK_PMD) } },
+	{ "hugetlb, userfaultfd-wp marker", walk_install_hugetlb_uffd_wp,
+		3, 5, false,
+		{ NOTHING, RO(WALK_PMD), FAIL(-EFAULT) } },
 	{ "hugetlb, migration", walk_install_hugetlb_migration, 0, WALK_WHOLE_PMD, true,
 		{ NOTHING, RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "hugetlb, migration, part of one", walk_install_hugetlb_migration,
@@ -228,7 +244,17 @@ static const struct walk_row walk_rows[] = {
 		0, 4, false,
 		{ ERROR, FAIL(-EFAULT), RW(WALK_PTE) } },
 	{ "special, PMD", walk_install_mixed_pmd, 3, 5, false, REFUSED },
+	{ "special, PMD, not writable, shared", walk_install_mixed_pmd_ro,
+		3, 5, false, REFUSED },
+	{ "special, PMD, not writable, private", walk_install_mixed_pmd_private,
+		3, 5, false,
+		{ ERROR, FAIL(-EFAULT), RW(WALK_PTE) } },
 	{ "special, PUD", walk_install_mixed_pud, 3, 5, false, REFUSED },
+	{ "special, PUD, not writable, shared", walk_install_mixed_pud_ro,
+		3, 5, false, REFUSED },
+	{ "special, PUD, not writable, private", walk_install_mixed_pud_private,
+		3, 5, false,
+		{ ERROR, FAIL(-EFAULT), RW(WALK_PTE) } },
 	{ "none, a fault makes it special", walk_install_mixed_absent, 0, 4,
 		false,
 		{ NOTHING, FAIL(-EFAULT), FAIL(-EFAULT) } },
@@ -245,26 +271,34 @@ static const struct walk_row walk_rows[] = {
 		{ NOTHING, RO(WALK_PTE), RW(WALK_PTE) } },
 	{ "userfaultfd-rwp", walk_install_uffd_rwp, 0, 4, false,
 		{ NOTHING, FAIL(-EFAULT), FAIL(-EFAULT) } },
+	{ "userfaultfd-rwp, PMD", walk_install_uffd_rwp_pmd, 3, 5, false,
+		{ NOTHING, FAIL(-EFAULT), FAIL(-EFAULT) } },
 };
 
 /**
  * struct walk_variant - in which ways a row is run
  *
  * @name: for the name of the test
+ * @call: by which function it faults
  * @tracked: on a registered range
- * @by_page: the request stands in the array
+ * @sparse: with a sparse array
+ * @by_page: the request is in the array
  */
 struct walk_variant {
 	const char	*name;
+	enum walk_call	call;
 	bool		tracked;
+	bool		sparse;
 	bool		by_page;
 };
 
 static const struct walk_variant walk_variants[] = {
-	{ "legacy", false, false },
-	{ "legacy, by page", false, true },
-	{ "tracked", true, false },
-	{ "tracked, by page", true, true },
+	{ "legacy" },
+	{ "legacy, by page", .by_page = true },
+	{ "tracked", .tracked = true },
+	{ "tracked, by page", .tracked = true, .by_page = true },
+	{ "tracked, unlocked", WALK_UNLOCKED, .tracked = true },
+	{ "sparse, locked", WALK_LOCKED, .tracked = true, .sparse = true },
 };
 
 /**
@@ -319,7 +353,7 @@ static unsigned long walk_row_first(const struct walk_row *row)
 }
 
 /* Case and variant of a parameter, which is a number from 1 on. */
-static const void *walk_next_param(const void *prev, char *desc, bool by_page)
+static const void *walk_next_param(const void *prev, char *desc, bool fault)
 {
 	unsigned long n = (unsigned long)prev;
 
@@ -328,7 +362,7 @@ static const void *walk_next_param(const void *prev, char *desc, bool by_page)
 
 		v = &walk_variants[n % ARRAY_SIZE(walk_variants)];
 		if ((v->tracked && !WALK_HAVE_TRACKED) ||
-		    (v->by_page && !by_page))
+		    ((v->by_page || v->call == WALK_UNLOCKED) && !fault))
 			continue;
 		snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s; %s",
 			 walk_rows[n / ARRAY_SIZE(walk_variants)].name, v->name);
@@ -373,17 +407,20 @@ static unsigned long walk_request(const struct walk_run *run)
 	}
 }
 
-/* Garbage, with sticky bits; request bits only if they mean something. */
+/* Request bits only if they mean something. */
+static unsigned long walk_garbage(const struct walk_run *run)
+{
+	return HMM_PFN_ERROR | 0x123456UL |
+	       (run->variant->by_page ? walk_request(run) : WALK_REQUEST);
+}
+
 static void walk_fill_array(struct walk_run *run)
 {
-	unsigned long garbage = HMM_PFN_ERROR | WALK_REQUEST | 0x123456UL;
 	unsigned int i, n = run->npages;
 
-	if (run->variant->by_page)
-		garbage = HMM_PFN_ERROR | walk_request(run) | 0x123456UL;
 	run->array[0] = WALK_GUARD;
 	for (i = 0; i < n; i++)
-		run->array[1 + i] = garbage | walk_sticky(i);
+		run->array[1 + i] = walk_garbage(run) | walk_sticky(i);
 	run->array[1 + n] = WALK_GUARD;
 }
 
@@ -451,6 +488,7 @@ static void walk_stop_migration(struct task_struct *task)
 /* Walk until the range is not invalidated, as a driver does. */
 static int walk_until_done(struct walk_run *run)
 {
+	const bool fault = run->column != WALK_SNAPSHOT;
 	struct mm_struct *mm = run->env->mm;
 	unsigned int tries;
 	int ret;
@@ -459,32 +497,64 @@ static int walk_until_done(struct walk_run *run)
 		walk_range_begin(&run->wr);
 		if (tries && run->variant->by_page)
 			walk_fill_array(run);
-		mmap_read_lock(mm);
-		ret = walk_range_walk(&run->wr, run->column != WALK_SNAPSHOT);
-		KUNIT_EXPECT_TRUE(run->test, rwsem_is_locked(&mm->mmap_lock));
-		mmap_read_unlock(mm);
-		if (ret != -EBUSY || run->column == WALK_SNAPSHOT)
+		ret = walk_range_call(&run->wr, fault ? run->variant->call :
+							WALK_KEEP, fault);
+		KUNIT_EXPECT_FALSE(run->test, rwsem_is_locked(&mm->mmap_lock));
+		if (ret != -EBUSY || !fault)
 			break;
 	}
 	return ret;
 }
 
+/* What the entry of page @i is to be, but for the order of what is no page. */
+static unsigned long walk_entry(struct walk_run *run,
+				const struct walk_cell *cell, unsigned int i)
+{
+	unsigned long want = walk_sticky(i) | cell->flags |
+			     walk_order(cell->level) << HMM_PFN_ORDER_SHIFT;
+	unsigned long pfn = run->pfn[i];
+
+	if (!(cell->flags & HMM_PFN_VALID))
+		return want;
+	if (run->column != WALK_SNAPSHOT)
+		pfn = walk_page_pfn(run, i);
+	KUNIT_EXPECT_NE_MSG(run->test, pfn, 0, "page %u", i);
+	return want | pfn;
+}
+
+/*
+ * Is page @i in a run of a sparse array that another page began? Nothing was
+ * stored for it then. What is no page has any order; it does not begin a run
+ * that reaches beyond the end of a PMD.
+ */
+static bool walk_is_within_run(const struct walk_run *run, unsigned int i,
+			       unsigned int *next)
+{
+	const unsigned long at = (run->env->addr >> PAGE_SHIFT) + i;
+	unsigned long nr;
+
+	if (!run->variant->sparse || i >= *next) {
+		nr = 1UL << hmm_pfn_to_map_order(run->array[1 + i]);
+		nr = min(nr, 1UL << PMD_ORDER);
+		*next = i + nr - (at & (nr - 1));
+		return false;
+	}
+	return true;
+}
+
 static void walk_check_array(struct walk_run *run, const struct walk_cell *cell)
 {
-	unsigned int i, wrong = 0;
+	const unsigned long any_order = run->variant->sparse &&
+					!(cell->flags & HMM_PFN_VALID) ?
+					~0UL << HMM_PFN_ORDER_SHIFT : 0;
+	unsigned int i, next = 0, wrong = 0;
+	unsigned long want;
 
 	for (i = 0; i < run->npages; i++) {
-		unsigned long want = walk_sticky(i) | cell->flags |
-				     walk_order(cell->level) << HMM_PFN_ORDER_SHIFT;
-		unsigned long pfn = run->pfn[i];
-
-		if (run->column != WALK_SNAPSHOT)
-			pfn = walk_page_pfn(run, i);
-		if (cell->flags & HMM_PFN_VALID) {
-			KUNIT_EXPECT_NE_MSG(run->test, pfn, 0, "page %u", i);
-			want |= pfn;
-		}
-		if (run->array[1 + i] == want || wrong++ >= 4)
+		want = walk_is_within_run(run, i, &next) ?
+		       walk_garbage(run) | walk_sticky(i) :
+		       walk_entry(run, cell, i);
+		if (!((run->array[1 + i] ^ want) & ~any_order) || wrong++ >= 4)
 			continue;
 		KUNIT_FAIL(run->test, "page %u: is %#lx, should be %#lx", i,
 			   run->array[1 + i], want);
@@ -517,8 +587,10 @@ static void walk_check(struct walk_run *run, int ret)
 				env->nr_migrations, 0);
 	if (run->row->settles && !run->variant->tracked)
 		KUNIT_EXPECT_EQ(test, env->nr_migrations, 0);
-	/* The lock is kept, so no fault may be allowed to drop it. */
-	KUNIT_EXPECT_FALSE(test, env->fault_flags & FAULT_FLAG_ALLOW_RETRY);
+	/* If the lock is kept, no fault may be allowed to drop it. */
+	if (env->fault_flags)
+		KUNIT_EXPECT_EQ(test, !(env->fault_flags & FAULT_FLAG_ALLOW_RETRY),
+				run->variant->call == WALK_KEEP);
 	if (ret || cell->err)
 		return;
 	KUNIT_EXPECT_TRUE(test, walk_range_valid(&run->wr));
@@ -536,6 +608,7 @@ static void walk_run_installed(struct walk_run *run)
 	for (i = 0; i < run->npages; i++)
 		run->pfn[i] = walk_page_pfn(run, i);
 	walk_fill_array(run);
+	run->env->sparse = run->variant->sparse;
 	ret = walk_range_add(run->env, &run->wr, run->variant->tracked,
 			     run->array + 1);
 	KUNIT_EXPECT_EQ(run->test, ret, 0);

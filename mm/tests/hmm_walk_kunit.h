@@ -70,6 +70,7 @@ struct walk_env;
  * @vm_flags: further flags of that vma
  * @dax: its inode is one of DAX
  * @stays: ->migrate_to_ram() succeeds and does nothing
+ * @sparse: the tracked ranges are sparse
  *
  * @nr_faults: calls of @fault
  * @nr_huge_faults: calls of @huge_fault
@@ -79,14 +80,18 @@ struct walk_env;
  * @fault_write: which of these were for write
  *
  * @undo: puts back what was installed by hand; may be called twice
+ * @undo_before: the @undo of before there was a userfaultfd
  * @old_pte: what @undo restores, where @new_pte is still there
  * @new_pte: what was installed
  * @old_pmd: the same for a PMD
  * @new_pmd: the same for a PMD
+ * @old_pud: the same for a PUD
+ * @new_pud: the same for a PUD
  * @folio: the folio that is locked because of a migration entry, or the first
  *	folio of the device
  * @nr_ptes: how many PTEs were replaced
  * @huge_replaced: the first of @new_pte is the entry of a hugetlb page
+ * @huge_size: of that page
  * @overcommit: the limit of the hugetlb pool to be restored
  */
 struct walk_env {
@@ -106,6 +111,7 @@ struct walk_env {
 	vm_flags_t		vm_flags;
 	bool			dax;
 	bool			stays;
+	bool			sparse;
 
 	unsigned int		nr_faults;
 	unsigned int		nr_huge_faults;
@@ -115,13 +121,17 @@ struct walk_env {
 	bool			fault_write[WALK_MAX_FAULTS];
 
 	void (*undo)(struct walk_env *env);
+	void (*undo_before)(struct walk_env *env);
 	pte_t			old_pte[WALK_MAX_PTES];
 	pte_t			new_pte[WALK_MAX_PTES];
 	pmd_t			old_pmd;
 	pmd_t			new_pmd;
+	pud_t			old_pud;
+	pud_t			new_pud;
 	struct folio		*folio;
 	unsigned int		nr_ptes;
 	bool			huge_replaced;
+	unsigned long		huge_size;
 	unsigned long		overcommit;
 };
 
@@ -142,6 +152,16 @@ struct walk_range {
 	bool				tracked;
 };
 
+/*
+ * How a walk is called: with the mmap lock held and kept; with leave to drop it,
+ * which is taken for -EBUSY; or without it.
+ */
+enum walk_call {
+	WALK_KEEP,
+	WALK_LOCKED,
+	WALK_UNLOCKED,
+};
+
 struct walk_env *walk_env_create(struct kunit *test);
 void walk_env_destroy(struct walk_env *env);
 int walk_map_anon(struct walk_env *env, unsigned long len, unsigned long prot);
@@ -152,6 +172,7 @@ vm_fault_t walk_fault_fresh_page(struct vm_fault *vmf);
 void walk_forget_faults(struct walk_env *env);
 void walk_vm_flags(struct walk_env *env, vm_flags_t set, vm_flags_t clear);
 int walk_touch(unsigned long addr, bool write);
+unsigned long walk_mapped(struct mm_struct *mm, unsigned long addr);
 bool walk_leaf(struct mm_struct *mm, unsigned long addr, unsigned long *pfn);
 void walk_invalidate(struct mm_struct *mm, unsigned long start,
 		     unsigned long end);
@@ -167,14 +188,18 @@ int walk_range_add(struct walk_env *env, struct walk_range *wr, bool tracked,
 void walk_range_del(struct walk_range *wr);
 void walk_range_begin(struct walk_range *wr);
 int walk_range_walk(struct walk_range *wr, bool fault);
+int walk_range_call(struct walk_range *wr, enum walk_call call, bool fault);
 bool walk_range_valid(struct walk_range *wr);
 
 int walk_cannot(struct walk_env *env, const char *why);
 int walk_replace_ptes(struct walk_env *env, walk_make_pte_fn make);
 int walk_install_replaced(struct walk_env *env, walk_make_pte_fn make);
 int walk_replace_pmd(struct walk_env *env, walk_make_pmd_fn make);
+int walk_replace_mapped_pmd(struct walk_env *env, walk_make_pmd_fn make);
+int walk_register_uffd(struct walk_env *env, vm_flags_t flags);
 /* How an entry is put back that a device or a migration held. */
 pte_t walk_make_wrprotected(struct walk_env *env, unsigned int i, pte_t old);
+pmd_t walk_make_pmd_wrprotected(struct walk_env *env, pmd_t old);
 void walk_put_back(struct walk_env *env, unsigned long addr);
 void walk_lock_folio(struct walk_env *env);
 void walk_unlock_folio(struct walk_env *env);
@@ -206,6 +231,7 @@ int walk_install_uffd_wp_left_over(struct walk_env *env);
 int walk_install_uffd_wp(struct walk_env *env);
 int walk_install_uffd_wp_pmd(struct walk_env *env);
 int walk_install_uffd_rwp(struct walk_env *env);
+int walk_install_uffd_rwp_pmd(struct walk_env *env);
 int walk_install_uffd_missing(struct walk_env *env);
 int walk_install_device_own(struct walk_env *env);
 int walk_install_device_own_ro(struct walk_env *env);
@@ -220,7 +246,10 @@ int walk_map_dax_pmd(struct walk_env *env);
 int walk_map_dax_pud(struct walk_env *env);
 int walk_install_dax_pte(struct walk_env *env);
 int walk_install_dax_pmd(struct walk_env *env);
+int walk_install_dax_pte_ro(struct walk_env *env);
+int walk_install_dax_pmd_ro(struct walk_env *env);
 int walk_install_dax_pud(struct walk_env *env);
+int walk_install_dax_pud_ro(struct walk_env *env);
 int walk_install_pfnmap_pte(struct walk_env *env);
 int walk_install_pfnmap_pmd(struct walk_env *env);
 int walk_install_pfnmap_pud(struct walk_env *env);
@@ -229,7 +258,11 @@ int walk_install_mixed_page(struct walk_env *env);
 int walk_install_mixed_pte_ro(struct walk_env *env);
 int walk_install_mixed_private(struct walk_env *env);
 int walk_install_mixed_pmd(struct walk_env *env);
+int walk_install_mixed_pmd_ro(struct walk_env *env);
+int walk_install_mixed_pmd_private(struct walk_env *env);
 int walk_install_mixed_pud(struct walk_env *env);
+int walk_install_mixed_pud_ro(struct walk_env *env);
+int walk_install_mixed_pud_private(struct walk_env *env);
 int walk_install_mixed_absent(struct walk_env *env);
 int walk_install_prot_none(struct walk_env *env);
 int walk_install_numa(struct walk_env *env);
@@ -242,6 +275,8 @@ int walk_install_read_only(struct walk_env *env);
 int walk_install_read_only_none(struct walk_env *env);
 int walk_install_io(struct walk_env *env);
 int walk_install_hugetlb(struct walk_env *env);
+int walk_install_hugetlb_ro(struct walk_env *env);
+int walk_install_hugetlb_pud(struct walk_env *env);
 int walk_install_hugetlb_hole(struct walk_env *env);
 int walk_install_hugetlb_none(struct walk_env *env);
 int walk_install_hugetlb_empty(struct walk_env *env);
@@ -249,5 +284,6 @@ int walk_install_hugetlb_migration(struct walk_env *env);
 int walk_install_hugetlb_poisoned(struct walk_env *env);
 int walk_install_hugetlb_poison_marker(struct walk_env *env);
 int walk_install_hugetlb_wp_marker(struct walk_env *env);
+int walk_install_hugetlb_uffd_wp(struct walk_env *env);
 
 #endif /* MM_TESTS_HMM_WALK_KUNIT_H */

@@ -292,6 +292,13 @@ static unsigned long walk_fault_huge_pfn(struct walk_env *env,
 	return ALIGN_DOWN(walk_fault_pfn(env, vmf), 1UL << env->huge_order);
 }
 
+/* A write to a private mapping gets a page of its own, and no leaf of the file. */
+static bool walk_fault_copies(struct vm_fault *vmf)
+{
+	return (vmf->flags & FAULT_FLAG_WRITE) &&
+	       !(vmf->vma->vm_flags & VM_SHARED);
+}
+
 static vm_fault_t walk_insert_dax_pmd(struct walk_env *env,
 				      struct vm_fault *vmf)
 {
@@ -305,6 +312,8 @@ static vm_fault_t walk_insert_dax_pmd(struct walk_env *env,
 static vm_fault_t walk_insert_pfn_pmd(struct walk_env *env,
 				      struct vm_fault *vmf)
 {
+	if (walk_fault_copies(vmf))
+		return VM_FAULT_FALLBACK;
 	return vmf_insert_pfn_pmd(vmf, walk_fault_huge_pfn(env, vmf),
 				  vmf->flags & FAULT_FLAG_WRITE);
 }
@@ -328,6 +337,8 @@ static vm_fault_t walk_insert_dax_pud(struct walk_env *env,
 static vm_fault_t walk_insert_pfn_pud(struct walk_env *env,
 				      struct vm_fault *vmf)
 {
+	if (walk_fault_copies(vmf))
+		return VM_FAULT_FALLBACK;
 	return vmf_insert_pfn_pud(vmf, walk_fault_huge_pfn(env, vmf),
 				  vmf->flags & FAULT_FLAG_WRITE);
 }
@@ -368,6 +379,7 @@ static int walk_map_driver(struct walk_env *env, enum walk_mem_kind kind,
 /* The same with leaves of @order, @len bytes in all; nothing is there yet. */
 static int walk_map_driver_huge(struct walk_env *env, enum walk_mem_kind kind,
 				unsigned int order, unsigned long len,
+				unsigned long flags,
 				vm_fault_t (*huge_fault)(struct walk_env *env,
 							 struct vm_fault *vmf))
 {
@@ -378,49 +390,58 @@ static int walk_map_driver_huge(struct walk_env *env, enum walk_mem_kind kind,
 	err = walk_take_memory(env, kind);
 	env->huge_fault = huge_fault;
 	env->huge_order = order;
-	return err ?: walk_map_own(env, len, MAP_SHARED);
+	return err ?: walk_map_own(env, len, flags);
 }
 
 /* The walked part lies in one leaf: that takes one fault. */
-static int walk_populate_huge(struct walk_env *env)
+static int walk_populate_leaf(struct walk_env *env, bool write)
 {
-	int err = walk_populate(env, true);
+	int err = walk_populate(env, write);
 
 	return err ?: env->nr_huge_faults == 1 ? 0 : -EIO;
 }
 
-static int walk_map_pfn_pmd(struct walk_env *env, vm_flags_t vm_flags)
+static int walk_populate_huge(struct walk_env *env)
+{
+	return walk_populate_leaf(env, true);
+}
+
+/* @flags: MAP_PRIVATE is for reading, as a write has its own copy of a page. */
+static int walk_map_pfn_pmd(struct walk_env *env, vm_flags_t vm_flags,
+			    unsigned long flags)
 {
 	int err;
 
 	env->vm_flags = vm_flags;
 	err = walk_map_driver_huge(env, WALK_MEM_BARE, PMD_ORDER, PMD_SIZE,
-				   walk_insert_pfn_pmd);
-	return err ?: walk_populate_huge(env);
+				   flags, walk_insert_pfn_pmd);
+	return err ?: walk_populate_leaf(env, flags == MAP_SHARED);
 }
 
-static int walk_map_pfn_pud(struct walk_env *env, vm_flags_t vm_flags)
+static int walk_map_pfn_pud(struct walk_env *env, vm_flags_t vm_flags,
+			    unsigned long flags)
 {
 	int err;
 
 	env->vm_flags = vm_flags;
 	err = walk_map_driver_huge(env, WALK_MEM_BARE, PUD_ORDER, PUD_SIZE,
-				   walk_insert_pfn_pud);
-	return err ?: walk_populate_huge(env);
+				   flags, walk_insert_pfn_pud);
+	return err ?: walk_populate_leaf(env, flags == MAP_SHARED);
 }
 
 int walk_map_dax_pmd(struct walk_env *env)
 {
 	env->dax = true;
 	return walk_map_driver_huge(env, WALK_MEM_DAX_PMD, PMD_ORDER,
-				    2 * PMD_SIZE, walk_insert_dax_pmd);
+				    2 * PMD_SIZE, MAP_SHARED,
+				    walk_insert_dax_pmd);
 }
 
 int walk_map_dax_pud(struct walk_env *env)
 {
 	env->dax = true;
 	return walk_map_driver_huge(env, WALK_MEM_DAX_PUD, PUD_ORDER,
-				    PUD_SIZE, walk_insert_dax_pud);
+				    PUD_SIZE, MAP_SHARED, walk_insert_dax_pud);
 }
 
 int walk_install_dax_pte(struct walk_env *env)
@@ -432,6 +453,13 @@ int walk_install_dax_pte(struct walk_env *env)
 	return err ?: walk_populate(env, true);
 }
 
+int walk_install_dax_pte_ro(struct walk_env *env)
+{
+	int err = walk_install_dax_pte(env);
+
+	return err ?: walk_replace_ptes(env, walk_make_wrprotected);
+}
+
 int walk_install_dax_pmd(struct walk_env *env)
 {
 	int err = walk_map_dax_pmd(env);
@@ -439,11 +467,65 @@ int walk_install_dax_pmd(struct walk_env *env)
 	return err ?: walk_populate_huge(env);
 }
 
+int walk_install_dax_pmd_ro(struct walk_env *env)
+{
+	int err = walk_install_dax_pmd(env);
+
+	return err ?: walk_replace_mapped_pmd(env, walk_make_pmd_wrprotected);
+}
+
 int walk_install_dax_pud(struct walk_env *env)
 {
 	int err = walk_map_dax_pud(env);
 
 	return err ?: walk_populate_huge(env);
+}
+
+#if defined(CONFIG_TRANSPARENT_HUGEPAGE) && \
+	defined(CONFIG_HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD)
+static pud_t *walk_pud(struct walk_env *env)
+{
+	pgd_t *pgd = pgd_offset(env->mm, WALK_BASE);
+
+	return pud_offset(p4d_offset(pgd, WALK_BASE), WALK_BASE);
+}
+
+static void walk_put_back_pud(struct walk_env *env)
+{
+	pud_t *pud = walk_pud(env);
+	spinlock_t *ptl = pud_lock(env->mm, pud);
+
+	if (pud_same(*pud, env->new_pud))
+		set_pud_at(env->mm, WALK_BASE, pud, env->old_pud);
+	spin_unlock(ptl);
+}
+
+/* The mapping is one leaf of the size of a PUD. */
+static int walk_wrprotect_pud(struct walk_env *env)
+{
+	pud_t *pud = walk_pud(env);
+	spinlock_t *ptl = pud_lock(env->mm, pud);
+
+	env->old_pud = *pud;
+	env->new_pud = pud_wrprotect(*pud);
+	set_pud_at(env->mm, WALK_BASE, pud, env->new_pud);
+	spin_unlock(ptl);
+	flush_tlb_mm(env->mm);
+	env->undo = walk_put_back_pud;
+	return 0;
+}
+#else
+static int walk_wrprotect_pud(struct walk_env *env)
+{
+	return walk_cannot(env, "no leaves of this size");
+}
+#endif
+
+int walk_install_dax_pud_ro(struct walk_env *env)
+{
+	int err = walk_install_dax_pud(env);
+
+	return err ?: walk_wrprotect_pud(env);
 }
 
 int walk_install_pfnmap_pte(struct walk_env *env)
@@ -457,12 +539,12 @@ int walk_install_pfnmap_pte(struct walk_env *env)
 
 int walk_install_pfnmap_pmd(struct walk_env *env)
 {
-	return walk_map_pfn_pmd(env, VM_PFNMAP);
+	return walk_map_pfn_pmd(env, VM_PFNMAP, MAP_SHARED);
 }
 
 int walk_install_pfnmap_pud(struct walk_env *env)
 {
-	return walk_map_pfn_pud(env, VM_PFNMAP);
+	return walk_map_pfn_pud(env, VM_PFNMAP, MAP_SHARED);
 }
 
 /* A hole, which a fault fills with a special entry. */
@@ -539,12 +621,37 @@ int walk_install_file_end(struct walk_env *env)
 
 int walk_install_mixed_pmd(struct walk_env *env)
 {
-	return walk_map_pfn_pmd(env, VM_MIXEDMAP);
+	return walk_map_pfn_pmd(env, VM_MIXEDMAP, MAP_SHARED);
+}
+
+int walk_install_mixed_pmd_ro(struct walk_env *env)
+{
+	int err = walk_install_mixed_pmd(env);
+
+	return err ?: walk_replace_mapped_pmd(env, walk_make_pmd_wrprotected);
+}
+
+/* A write splits the leaf, and is one of a page that is not there then. */
+int walk_install_mixed_pmd_private(struct walk_env *env)
+{
+	return walk_map_pfn_pmd(env, VM_MIXEDMAP, MAP_PRIVATE);
 }
 
 int walk_install_mixed_pud(struct walk_env *env)
 {
-	return walk_map_pfn_pud(env, VM_MIXEDMAP);
+	return walk_map_pfn_pud(env, VM_MIXEDMAP, MAP_SHARED);
+}
+
+int walk_install_mixed_pud_ro(struct walk_env *env)
+{
+	int err = walk_install_mixed_pud(env);
+
+	return err ?: walk_wrprotect_pud(env);
+}
+
+int walk_install_mixed_pud_private(struct walk_env *env)
+{
+	return walk_map_pfn_pud(env, VM_MIXEDMAP, MAP_PRIVATE);
 }
 
 /* hugetlb: two pages of the size of a PMD, from the overcommitted pool */
@@ -552,8 +659,8 @@ int walk_install_mixed_pud(struct walk_env *env)
 #ifdef CONFIG_HUGETLB_PAGE
 static void walk_undo_hugetlb(struct walk_env *env)
 {
-	struct hstate *h = size_to_hstate(PMD_SIZE);
-	unsigned long size = huge_page_size(h);
+	unsigned long size = env->huge_size;
+	struct hstate *h = size_to_hstate(size);
 	spinlock_t *ptl; /* of @pte */
 	pte_t *pte;
 
@@ -568,33 +675,40 @@ static void walk_undo_hugetlb(struct walk_env *env)
 	walk_unlock_folio(env);
 }
 
-static int walk_map_hugetlb(struct walk_env *env)
+static int walk_map_hugetlb_of(struct walk_env *env, unsigned int shift)
 {
-	struct hstate *h = size_to_hstate(PMD_SIZE);
+	const unsigned long size = 1UL << shift;
+	struct hstate *h = size_to_hstate(size);
 	struct file *file;
 	int err;
 
 	if (!h)
-		return walk_cannot(env, "no hugetlb pages of the size of a PMD");
+		return walk_cannot(env, "no hugetlb pages of this size");
+	env->huge_size = size;
 	env->overcommit = h->nr_overcommit_huge_pages;
 	h->nr_overcommit_huge_pages += 2;
 	env->undo = walk_undo_hugetlb;
-	file = hugetlb_file_setup("hmm_walk", 2 * PMD_SIZE,
+	file = hugetlb_file_setup("hmm_walk", 2 * size,
 				  mk_vma_flags(VMA_NORESERVE_BIT),
-				  HUGETLB_ANONHUGE_INODE, PMD_SHIFT);
+				  HUGETLB_ANONHUGE_INODE, shift);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	err = walk_map_file(env, file, 2 * PMD_SIZE, PROT_READ | PROT_WRITE,
+	err = walk_map_file(env, file, 2 * size, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE);
 	fput(file);
 	return err;
 }
 
+static int walk_map_hugetlb(struct walk_env *env)
+{
+	return walk_map_hugetlb_of(env, PMD_SHIFT);
+}
+
 static int walk_replace_huge(struct walk_env *env,
 			     pte_t (*make)(struct walk_env *env, pte_t old))
 {
-	struct hstate *h = size_to_hstate(PMD_SIZE);
-	unsigned long size = huge_page_size(h);
+	unsigned long size = env->huge_size;
+	struct hstate *h = size_to_hstate(size);
 	spinlock_t *ptl; /* of @pte */
 	pte_t *pte;
 
@@ -644,6 +758,51 @@ int walk_install_hugetlb(struct walk_env *env)
 	return err ?: walk_touch(WALK_BASE, true);
 }
 
+static pte_t walk_make_huge_ro(struct walk_env *env, pte_t old)
+{
+	return huge_pte_wrprotect(old);
+}
+
+int walk_install_hugetlb_ro(struct walk_env *env)
+{
+	int err = walk_install_hugetlb(env);
+
+	return err ?: walk_replace_huge(env, walk_make_huge_ro);
+}
+
+#ifdef CONFIG_HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD
+static pte_t walk_make_huge_pud(struct walk_env *env, pte_t old)
+{
+	pte_t pte = pfn_pte(env->pfn, env->vma->vm_page_prot);
+
+	pte = pte_mkyoung(huge_pte_mkwrite(huge_pte_mkdirty(pte)));
+	return arch_make_huge_pte(pte, PUD_SHIFT, env->vma->vm_flags);
+}
+
+/* To have such a page takes long. The entry is one of a device's memory. */
+int walk_install_hugetlb_pud(struct walk_env *env)
+{
+	pte_t *pte;
+	int err = walk_take_memory(env, WALK_MEM_DAX_PUD);
+
+	if (!err)
+		err = walk_map_hugetlb_of(env, PUD_SHIFT);
+	if (err)
+		return err;
+	mmap_read_lock(env->mm);
+	hugetlb_vma_lock_read(env->vma);
+	pte = huge_pte_alloc(env->mm, env->vma, WALK_BASE, PUD_SIZE);
+	hugetlb_vma_unlock_read(env->vma);
+	mmap_read_unlock(env->mm);
+	return pte ? walk_replace_huge(env, walk_make_huge_pud) : -ENOMEM;
+}
+#else
+int walk_install_hugetlb_pud(struct walk_env *env)
+{
+	return walk_cannot(env, "no leaves of this size");
+}
+#endif
+
 static pte_t walk_make_huge_poison_marker(struct walk_env *env, pte_t old)
 {
 	return make_pte_marker(PTE_MARKER_POISONED);
@@ -666,6 +825,13 @@ int walk_install_hugetlb_wp_marker(struct walk_env *env)
 	int err = walk_install_hugetlb_none(env);
 
 	return err ?: walk_replace_huge(env, walk_make_huge_wp_marker);
+}
+
+int walk_install_hugetlb_uffd_wp(struct walk_env *env)
+{
+	int err = walk_install_hugetlb_wp_marker(env);
+
+	return err ?: walk_register_uffd(env, VM_UFFD_WP);
 }
 
 #ifdef CONFIG_MIGRATION
@@ -715,6 +881,21 @@ int walk_install_hugetlb_poisoned(struct walk_env *env)
 #endif
 
 #else /* CONFIG_HUGETLB_PAGE */
+int walk_install_hugetlb_uffd_wp(struct walk_env *env)
+{
+	return walk_cannot(env, "no hugetlb");
+}
+
+int walk_install_hugetlb_pud(struct walk_env *env)
+{
+	return walk_cannot(env, "no hugetlb");
+}
+
+int walk_install_hugetlb_ro(struct walk_env *env)
+{
+	return walk_cannot(env, "no hugetlb");
+}
+
 int walk_install_hugetlb_hole(struct walk_env *env)
 {
 	return walk_cannot(env, "no hugetlb");
