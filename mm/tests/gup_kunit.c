@@ -829,20 +829,33 @@ static void nowait_keeps_lock(struct kunit *test)
 }
 
 /* faultin_page_range() wants to be told about a lock that it may drop. */
-static void faultin_locked(struct kunit *test)
+/* The lock may be held or not: that is not looked at before *locked is. */
+static void expect_faultin_refuses(struct kunit *test, int value)
 {
-	int locked = 0;
+	int locked = value;
 	long ret;
 
-	new_shared_map(test, ANSWER_PAGE, 1);
 	kunit_warning_suppress(test) {
 		ret = faultin_page_range(current->mm, MAP_ADDR,
 					 MAP_ADDR + PAGE_SIZE, false, &locked);
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
 	}
 	KUNIT_EXPECT_EQ(test, ret, -EINVAL);
-	KUNIT_EXPECT_EQ(test, locked, 0);
+	KUNIT_EXPECT_EQ(test, locked, value);
+}
+
+static void faultin_locked(struct kunit *test)
+{
+	struct gup_map *map = new_shared_map(test, ANSWER_PAGE, 1);
+
+	expect_faultin_refuses(test, 0);
 	KUNIT_EXPECT_TRUE(test, lock_is_free());
+	mmap_read_lock(current->mm);
+	expect_faultin_refuses(test, 2);
+	expect_faultin_refuses(test, -1);
+	mmap_read_unlock(current->mm);
+	KUNIT_EXPECT_TRUE(test, lock_is_free());
+	KUNIT_EXPECT_EQ(test, map->faults, 0);
 }
 
 static void faultin_locked_null(struct kunit *test)
@@ -976,10 +989,49 @@ static void bad_flags(struct kunit *test)
 			expect_bad(test, entry, FOLL_LONGTERM, pages, 1);
 			expect_bad(test, entry, FOLL_GET, NULL, 1);
 		}
-		if (entry->locked)
+		if (entry->locked) {
 			expect_bad(test, entry, 0, pages, 0);
+			expect_bad(test, entry, 0, pages, 2);
+		}
 		if (entry->fast)
 			expect_bad(test, entry, FOLL_NOWAIT, pages, 1);
+	}
+}
+
+/* And flags that are not bad: each alone, and with the one for writing */
+static void good_flags(struct kunit *test)
+{
+	static const struct {
+		unsigned int flag;
+		bool not_fast;
+		bool pin_only;
+	} legal[] = {
+		{ 0 }, { FOLL_FORCE }, { FOLL_NOFAULT }, { FOLL_PCI_P2PDMA },
+		{ FOLL_HONOR_NUMA_FAULT },
+		{ FOLL_NOWAIT, .not_fast = true },
+		{ FOLL_HWPOISON, .not_fast = true },
+		{ FOLL_ANON, .not_fast = true },
+		{ FOLL_DUMP, .not_fast = true },
+		{ FOLL_INTERRUPTIBLE, .not_fast = true },
+		{ FOLL_INTERRUPTIBLE | FOLL_NOWAIT, .not_fast = true },
+		{ FOLL_LONGTERM, .pin_only = true },
+	};
+	const struct entry *entry;
+	unsigned int i;
+
+	mmap_anon(test, PAGE_SIZE);
+	expect_gup(test, &entries[GET_UNLOCKED], MAP_ADDR, 1, FOLL_WRITE, 1);
+	for (entry = entries; entry->name; entry++) {
+		for (i = 0; i < ARRAY_SIZE(legal); i++) {
+			if ((entry->fast && legal[i].not_fast) ||
+			    (!entry->pin && legal[i].pin_only))
+				continue;
+			expect_gup(test, entry, MAP_ADDR, 1, legal[i].flag, 1);
+			expect_gup(test, entry, MAP_ADDR, 1,
+				   legal[i].flag | FOLL_WRITE, 1);
+		}
+		if (!entry->pin)
+			expect_gup(test, entry, MAP_ADDR, 1, FOLL_GET, 1);
 	}
 }
 
@@ -1297,6 +1349,7 @@ static struct kunit_case gup_test_cases[] = {
 	KUNIT_CASE(no_pages),
 	KUNIT_CASE(no_pages_fast_only),
 	KUNIT_CASE(bad_flags),
+	KUNIT_CASE(good_flags),
 	KUNIT_CASE_PARAM(partial, partial_gen_params),
 	KUNIT_CASE(partial_no_vma),
 	KUNIT_CASE(killed_fault),

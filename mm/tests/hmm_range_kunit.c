@@ -472,6 +472,19 @@ static void t5_refused_while_another_is_in_flight(struct kunit *test)
 	unwatch(test, watcher);
 }
 
+static struct hmm_range *owned_range(struct kunit *test, void *by,
+				     unsigned int events)
+{
+	struct hmm_range *range = hmm_test_alloc_range(test, 10);
+
+	range->dev_private_owner = by;
+	range->ignore_events = events;
+	KUNIT_ASSERT_EQ(test, hmm_range_register(range, test_mm(test),
+						 hmm_test_addr(10),
+						 hmm_test_addr(20)), 0);
+	return range;
+}
+
 static void t6_registered_in_mid_invalidation(struct kunit *test)
 {
 	struct mm_struct *mm = test_mm(test);
@@ -489,6 +502,34 @@ static void t6_registered_in_mid_invalidation(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, can_walk(range));
 	KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), 0);
 	KUNIT_EXPECT_TRUE(test, hmm_range_valid(range));
+}
+
+/* Also if it is one that the range, once it is valid, is going to ignore. */
+static void t6_registered_in_mid_own_invalidation(struct kunit *test)
+{
+	static const enum mmu_notifier_event events[] = {
+		MMU_NOTIFY_MIGRATE, MMU_NOTIFY_EXCLUSIVE,
+	};
+	struct mm_struct *mm = test_mm(test);
+	struct mmu_notifier_range *own;
+	struct hmm_range *range;
+
+	hmm_test_range(test, mm, 0, 1);
+	for (int i = 0; i < ARRAY_SIZE(events); i++) {
+		own = hmm_test_start_event(test, mm, 15, 1, events[i], &owner);
+		range = owned_range(test, &owner, BIT(events[i]));
+		KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
+		KUNIT_EXPECT_FALSE(test, can_walk(range));
+		KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), -EBUSY);
+		KUNIT_EXPECT_EQ(test, hmm_range_begin(range), -EBUSY);
+		KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
+		hmm_test_end(test, own);
+		KUNIT_EXPECT_FALSE(test, hmm_range_valid(range));
+		KUNIT_EXPECT_TRUE(test, can_walk(range));
+		KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), 0);
+		KUNIT_EXPECT_TRUE(test, hmm_range_valid(range));
+		hmm_range_unregister(range);
+	}
 }
 
 static void t6_recorded_while_no_range_is_registered(struct kunit *test)
@@ -561,24 +602,52 @@ static void t7_wait_ends_with_the_invalidation(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fault->result, 0);
 }
 
+#define TIMEOUT_MS	50
+#define TIMEOUT		msecs_to_jiffies(TIMEOUT_MS)
+
+/*
+ * No sooner, and not much later: on a loaded machine a wait may take any time, so
+ * that goes for the shortest of a few.
+ */
 static void t7_wait_ends_on_timeout(struct kunit *test)
+{
+	unsigned long began, wait = ULONG_MAX, fault = ULONG_MAX;
+	struct mm_struct *mm = test_mm(test);
+	struct hmm_range *range = hmm_test_range(test, mm, 10, 10);
+
+	hmm_test_start(test, mm, 10, 1);
+	for (int i = 0; i < 4; i++) {
+		began = jiffies;
+		KUNIT_EXPECT_FALSE(test, hmm_range_wait_until_valid(range,
+								    TIMEOUT_MS));
+		wait = min(wait, jiffies - began);
+
+		began = jiffies;
+		KUNIT_EXPECT_EQ(test,
+				hmm_range_fault_unlocked_timeout(range, TIMEOUT),
+				-EBUSY);
+		fault = min(fault, jiffies - began);
+		/* It has let the mmap lock go, if it ever took it. */
+		KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&mm->mmap_lock));
+	}
+	KUNIT_EXPECT_GE(test, wait, TIMEOUT);
+	KUNIT_EXPECT_LT(test, wait, 2 * TIMEOUT);
+	KUNIT_EXPECT_GE(test, fault, TIMEOUT);
+	KUNIT_EXPECT_LT(test, fault, 2 * TIMEOUT);
+}
+
+/* Zero is to ask, and not to wait at all. */
+static void t7_no_timeout_is_no_wait(struct kunit *test)
 {
 	struct mm_struct *mm = test_mm(test);
 	struct hmm_range *range = hmm_test_range(test, mm, 10, 10);
-	unsigned long began;
+	bool ready;
 
 	hmm_test_start(test, mm, 10, 1);
-	began = jiffies;
-	KUNIT_EXPECT_FALSE(test, hmm_range_wait_until_valid(range, 50));
-	KUNIT_EXPECT_TRUE(test, time_after_eq(jiffies,
-					      began + msecs_to_jiffies(50)));
-
-	began = jiffies;
-	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, HZ / 20),
-			-EBUSY);
-	KUNIT_EXPECT_TRUE(test, time_after_eq(jiffies, began + HZ / 20));
-	/* It has let the mmap lock go, if it ever took it. */
-	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&mm->mmap_lock));
+	preempt_disable();
+	ready = can_walk(range);
+	preempt_enable();
+	KUNIT_EXPECT_FALSE(test, ready);
 }
 
 static void t7_wait_ends_on_a_fatal_signal(struct kunit *test)
@@ -628,6 +697,41 @@ static void t7_wait_ends_when_the_mm_dies(struct kunit *test)
 	hmm_test_kill_mm(test, mm);
 	KUNIT_ASSERT_TRUE(test, hmm_test_job_ends(wait));
 	KUNIT_EXPECT_EQ(test, wait->result, false);
+}
+
+/* Looks, in place of one that is woken, whether there is a reason to wake up. */
+struct sleeper {
+	struct wait_queue_entry entry;
+	const struct hmm_ranges *ranges;
+	int woken, in_vain;
+};
+
+static int look_why(struct wait_queue_entry *entry, unsigned int mode, int sync,
+		    void *key)
+{
+	struct sleeper *sleeper = container_of(entry, struct sleeper, entry);
+
+	sleeper->woken++;
+	sleeper->in_vain += !READ_ONCE(sleeper->ranges->dying);
+	return 1;
+}
+
+/* One that is woken before it is said that the mm is dying sleeps on, for ever. */
+static void t7_woken_when_it_is_known_that_the_mm_dies(struct kunit *test)
+{
+	struct mm_struct *mm = hmm_test_mm(test);
+	struct sleeper sleeper = {};
+	struct hmm_ranges *ranges;
+
+	hmm_test_range(test, mm, 10, 10);
+	ranges = mmu_notifier_hmm_ranges(mm);
+	sleeper.ranges = ranges;
+	init_waitqueue_func_entry(&sleeper.entry, look_why);
+	add_wait_queue(&ranges->wq, &sleeper.entry);
+	hmm_test_kill_mm(test, mm);
+	remove_wait_queue(&ranges->wq, &sleeper.entry);
+	KUNIT_EXPECT_GT(test, sleeper.woken, 0);
+	KUNIT_EXPECT_EQ(test, sleeper.in_vain, 0);
 }
 
 static void t7_all_fails_once_the_mm_is_dying(struct kunit *test)
@@ -681,19 +785,6 @@ static bool hit_by(struct kunit *test, struct hmm_range *range,
 	hmm_test_end(test, invalidation);
 	KUNIT_EXPECT_EQ(test, hmm_range_valid(range), !hit);
 	return hit;
-}
-
-static struct hmm_range *owned_range(struct kunit *test, void *by,
-				     unsigned int events)
-{
-	struct hmm_range *range = hmm_test_alloc_range(test, 10);
-
-	range->dev_private_owner = by;
-	range->ignore_events = events;
-	KUNIT_ASSERT_EQ(test, hmm_range_register(range, test_mm(test),
-						 hmm_test_addr(10),
-						 hmm_test_addr(20)), 0);
-	return range;
 }
 
 static void t9_own_events_are_ignored_if_asked_for(struct kunit *test)
@@ -1262,12 +1353,15 @@ static struct kunit_case hmm_range_cases[] = {
 	KUNIT_CASE(t5_both_refuse),
 	KUNIT_CASE(t5_refused_while_another_is_in_flight),
 	KUNIT_CASE(t6_registered_in_mid_invalidation),
+	KUNIT_CASE(t6_registered_in_mid_own_invalidation),
 	KUNIT_CASE(t6_recorded_while_no_range_is_registered),
 	KUNIT_CASE(t7_wait_ends_with_the_invalidation),
 	KUNIT_CASE(t7_wait_ends_on_timeout),
+	KUNIT_CASE(t7_no_timeout_is_no_wait),
 	KUNIT_CASE(t7_wait_ends_on_a_fatal_signal),
 	KUNIT_CASE(t7_register_ends_on_a_fatal_signal),
 	KUNIT_CASE(t7_wait_ends_when_the_mm_dies),
+	KUNIT_CASE(t7_woken_when_it_is_known_that_the_mm_dies),
 	KUNIT_CASE(t7_all_fails_once_the_mm_is_dying),
 	KUNIT_CASE(t9_own_events_are_ignored_if_asked_for),
 	KUNIT_CASE(t9_no_owner_never_matches),

@@ -575,6 +575,7 @@ static void unlocked_fault_retries(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, recorder->flags & FAULT_FLAG_ALLOW_RETRY);
 	KUNIT_EXPECT_EQ(test, recorder->faults, 5);
 	KUNIT_EXPECT_TRUE(test, hmm_range_valid(range));
+	hmm_test_expect_mapped(test, range, 4);
 	KUNIT_EXPECT_FALSE(test, rwsem_is_locked(&test_mm(test)->mmap_lock));
 }
 

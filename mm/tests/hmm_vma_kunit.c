@@ -85,6 +85,7 @@ static void absent_pages_need_no_mmap_lock(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fault_needs_mmap_lock(test, range, NULL));
 	range = fault_range(test, 4, HMM_PFN_REQ_WRITE);
 	KUNIT_EXPECT_FALSE(test, fault_needs_mmap_lock(test, range, NULL));
+	hmm_test_expect_mapped(test, range, 4);
 	for (int i = 0; i < 4; i++)
 		KUNIT_EXPECT_TRUE(test, range->hmm_pfns[i] & HMM_PFN_WRITE);
 }
@@ -172,6 +173,7 @@ static void a_retry_stays_under_the_lock_of_the_vma(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, recorder->faults, 8);
 	KUNIT_EXPECT_EQ(test, recorder->by_vma, 8);
 	KUNIT_EXPECT_TRUE(test, hmm_range_valid(range));
+	hmm_test_expect_mapped(test, range, 4);
 }
 
 /* Let go of whatever lock it is, with the first pages of the array forgotten. */
