@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -891,6 +892,164 @@ TEST_F(entry, fault_for_nothing)
 {
 	check_cell(_metadata, self->fd, &self->subject, &variant->snapshot,
 		   HMM_RANGE_DEV_FAULT, 0);
+}
+
+/*
+ * Writable and read-only pages in one page table, in several orders: pages that
+ * the process has written since a fork are its own, and the others are not.
+ */
+
+/* Half of the smallest page table, and aligned to that. */
+#define NR_MIXED	256
+
+enum mixture_kind { MIXED_SHARED, MIXED_OWN, MIXED_NONE };
+
+FIXTURE(mixture) {
+	int		fd;
+	int		pagemap;
+	size_t		page_size;
+	char		*map;
+	pid_t		child;
+	enum mixture_kind kinds[NR_MIXED];
+	struct hmm_range_dev_entry entries[NR_MIXED];
+};
+
+FIXTURE_VARIANT(mixture) {
+	enum mixture_kind (*kind_of)(unsigned int page);
+};
+
+static enum mixture_kind mix_ones(unsigned int page)
+{
+	return page & 1 ? MIXED_OWN : MIXED_SHARED;
+}
+
+static enum mixture_kind mix_twos(unsigned int page)
+{
+	return page & 2 ? MIXED_OWN : MIXED_SHARED;
+}
+
+static enum mixture_kind mix_fours(unsigned int page)
+{
+	return page & 4 ? MIXED_SHARED : MIXED_OWN;
+}
+
+static enum mixture_kind mix_one_own(unsigned int page)
+{
+	return page % 37 == 11 ? MIXED_OWN : MIXED_SHARED;
+}
+
+static enum mixture_kind mix_one_shared(unsigned int page)
+{
+	return page % 37 == 11 ? MIXED_SHARED : MIXED_OWN;
+}
+
+static enum mixture_kind mix_with_holes(unsigned int page)
+{
+	return page % 3;
+}
+
+static enum mixture_kind mix_any(unsigned int page)
+{
+	return random() % 3;
+}
+
+FIXTURE_VARIANT_ADD(mixture, ones) { .kind_of = mix_ones, };
+FIXTURE_VARIANT_ADD(mixture, twos) { .kind_of = mix_twos, };
+FIXTURE_VARIANT_ADD(mixture, fours) { .kind_of = mix_fours, };
+FIXTURE_VARIANT_ADD(mixture, one_own) { .kind_of = mix_one_own, };
+FIXTURE_VARIANT_ADD(mixture, one_shared) { .kind_of = mix_one_shared, };
+FIXTURE_VARIANT_ADD(mixture, with_holes) { .kind_of = mix_with_holes, };
+FIXTURE_VARIANT_ADD(mixture, any) { .kind_of = mix_any, };
+
+FIXTURE_SETUP(mixture)
+{
+	size_t size;
+	char *page;
+
+	self->pagemap = -1;
+	self->child = -1;
+	self->fd = dev_open();
+	if (self->fd == -ENOENT || self->fd == -EACCES)
+		SKIP(return, "no /dev/hmm_range");
+	ASSERT_LE(0, self->fd);
+	self->pagemap = open("/proc/self/pagemap", O_RDONLY);
+	ASSERT_LE(0, self->pagemap);
+	self->page_size = psize();
+	size = NR_MIXED * self->page_size;
+	self->map = map_small(2 * size);
+	ASSERT_NE(NULL, self->map);
+	self->map += -(uintptr_t)self->map & (size - 1);
+	memset(self->map, 1, size);
+
+	self->child = fork();
+	ASSERT_LE(0, self->child);
+	while (!self->child)
+		pause();
+	for (unsigned int i = 0; i < NR_MIXED; i++) {
+		self->kinds[i] = variant->kind_of(i);
+		page = self->map + i * self->page_size;
+		if (self->kinds[i] == MIXED_OWN)
+			*page = 2;
+		else if (self->kinds[i] == MIXED_NONE)
+			ASSERT_EQ(0, madvise(page, self->page_size,
+					     MADV_DONTNEED));
+	}
+}
+
+FIXTURE_TEARDOWN(mixture)
+{
+	if (self->child > 0) {
+		kill(self->child, SIGKILL);
+		waitpid(self->child, NULL, 0);
+	}
+	if (self->pagemap >= 0)
+		close(self->pagemap);
+	if (self->fd >= 0)
+		close(self->fd);
+}
+
+static long faults_taken(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_minflt;
+}
+
+/* The page table, what is known of the page, and the CPU say the same. */
+TEST_F(mixture, each_page_is_as_it_says)
+{
+	static const unsigned int flags[] = {
+		[MIXED_SHARED] = V, [MIXED_OWN] = V | W, [MIXED_NONE] = 0,
+	};
+	int id = dev_register(self->fd, self->map, NR_MIXED * self->page_size, 0);
+	struct hmm_range_dev_entry *entry;
+	uint64_t pagemap;
+	long faults;
+	char *page;
+
+	ASSERT_LT(0, id);
+	ASSERT_EQ(0, dev_walk(self->fd, id, HMM_RANGE_DEV_SNAPSHOT, 0));
+	ASSERT_EQ(0, dev_read(self->fd, id, self->map, NR_MIXED, self->entries));
+	for (unsigned int i = 0; i < NR_MIXED; i++) {
+		entry = &self->entries[i];
+		page = self->map + i * self->page_size;
+		ASSERT_EQ(flags[self->kinds[i]], entry->flags)
+			TH_LOG("page %u", i);
+		pagemap = pagemap_get_entry(self->pagemap, page);
+		ASSERT_EQ(!!(entry->flags & V), PAGEMAP_PRESENT(pagemap));
+		ASSERT_EQ(!!(entry->flags & W), !!(pagemap & PM_MMAP_EXCLUSIVE));
+		if (entry->flags & V)
+			ASSERT_EQ(PAGEMAP_PFN(pagemap), entry->pfn);
+	}
+	for (unsigned int i = 0; i < NR_MIXED; i++) {
+		page = self->map + i * self->page_size;
+		faults = faults_taken();
+		*page = 3;
+		ASSERT_EQ(!(self->entries[i].flags & W),
+			  faults_taken() - faults)
+			TH_LOG("a write to page %u", i);
+	}
 }
 
 /*
