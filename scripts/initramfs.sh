@@ -43,7 +43,7 @@ settings()
 
 mkdir -p "$dir"/{bin,sbin,dev,proc,sys,tmp,root,etc,guest}
 cp "$("$root/scripts/busybox.sh" "${arch:-x86}")" "$dir/bin/busybox"
-busybox --list | while read -r applet; do
+"$("$root/scripts/busybox.sh" x86)" --list | while read -r applet; do
 	[ "$applet" = busybox ] || ln -s busybox "$dir/bin/$applet"
 done
 cp "$root/scripts/guest/init" "$dir/guest/init"
