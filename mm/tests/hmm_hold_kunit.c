@@ -18,12 +18,12 @@
 #include <linux/khugepaged.h>
 #include <linux/kthread.h>
 #include <linux/mman.h>
+#include <linux/pgalloc.h>
 #include <linux/rcupdate.h>
 #include <linux/rmap.h>
 #include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/shmem_fs.h>
-#include <asm/pgalloc.h>
 #include <asm/tlb.h>
 
 #include "../internal.h"

@@ -39,7 +39,7 @@ self_tables_of_gup()
 	drift gup $gup '/^the same with ``locked``/s/held for/not held/' "get_user_pages_remote_locked"
 	drift gup $gup '/^neither/s/no flag that.*/FAULT_FLAG_KILLABLE/' "'neither' has \['KILL'\]"
 	drift gup $gup '/^-EHWPOISON/s/-EHWPOISON/-EIO      /' 'EHWPOISON of the table partials'
-	drift gup $gup 's/^partial_no_vma, //' 'the test partial_no_vma is not in it'
+	drift gup $gup 's/ partial_no_vma, / /' 'the test partial_no_vma is not in it'
 	drift gup $gup_tests '/{ GET_UNLOCKED, 0,/s/RETRY | KILL,/RETRY,/' "'FOLL_UNLOCKABLE' has"
 	drift gup $gup_tests 's/{ "get_user_pages_fast", /&.lock = true, /' get_user_pages_fast
 	drift gup $gup_tests '/KUNIT_CASE(no_pages),/s/no_pages/brand_new/' 'the test brand_new'
