@@ -167,14 +167,12 @@ host_programs()
 		'"$file"' || status=$?
 		echo "the program said $status"
 		modprobe dummy
-		busybox ip link add test0 type dummy
-		busybox ip link set test0 up
-		busybox ip -o link show dev test0
+		cat /proc/modules
 		ls -l /bin/trouble.ko' HOST=1
 	ended 'the host has programs that run in the guest' 0
 	seen 'python3 has its extensions in the guest' '"bits": 64'
 	seen 'a program is compiled and run in the guest' 'the program said 42'
-	seen 'a module of the kernel is found by its name' 'test0: .*UP'
+	seen 'a module of the kernel is found by its name' '^dummy '
 	seen 'FILES come along to the host'\''s file system' '/bin/trouble.ko'
 	[ ! -e "$file" ] && [ ! -e "$file.c" ] || result=1
 	ktap_result 'the guest writes nothing to the host' "$result" "$work/said"
