@@ -25,7 +25,7 @@ detectors)	paths=(Kconfig include patches series mm/hmm_range.c mm/hmm_internal.
 # They see our headers, not our code.
 drivers)	paths=(Kconfig include patches series) ;;
 # Programs that no device takes part in: of HMM they reach the notifiers only.
-mm-debug)	paths=(Kconfig include patches series mm/hmm_range.c mm/hmm_internal.h) ;;
+mm-*)		paths=(Kconfig include patches series mm/hmm_range.c mm/hmm_internal.h) ;;
 # One file of the series is on trial.
 dma)		paths=(Kconfig include patches series mm/hmm_dma.c mm/hmm_array.h mm/tests/hmm_dma_edu_kunit.c) ;;
 # The kernel's side of the series, but no programs

@@ -13,7 +13,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-suites=(self lint hmm-release hmm-debug mm-debug drivers configs arches detectors arm64-64k stress-debug own-debug arm64-4k stress-release kunit dma harness)
+suites=(self lint hmm-release hmm-debug mm-debug drivers configs arches detectors arm64-64k stress-debug own-debug mm-release arm64-4k stress-release kunit dma harness)
 passed=$out/passed		# SUITE: the digests of its inputs when it passed last
 
 # STOCK=1: on the kernels without the series, for baseline.sh
