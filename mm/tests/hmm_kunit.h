@@ -9,6 +9,7 @@
 
 #include <kunit/test.h>
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/hmm.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -47,6 +48,19 @@ struct mmu_notifier_range *hmm_test_start(struct kunit *test,
 void hmm_test_end(struct kunit *test, struct mmu_notifier_range *invalidation);
 void hmm_test_invalidate(struct mm_struct *mm, unsigned long first,
 			 unsigned long nr);
+
+/* Only khugepaged may use the mm besides the test. It does not hold it long. */
+static inline bool hmm_test_mmap_lock_is_free(struct mm_struct *mm)
+{
+	unsigned int tries = 1000;
+
+	while (rwsem_is_locked(&mm->mmap_lock)) {
+		if (!tries--)
+			return false;
+		usleep_range(1000, 2000);
+	}
+	return true;
+}
 
 int hmm_test_snapshot(struct hmm_range *range);
 int hmm_test_fault(struct hmm_range *range);

@@ -9,6 +9,7 @@
 
 #include <kunit/test.h>
 #include <linux/bits.h>
+#include <linux/delay.h>
 #include <linux/hmm.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
@@ -182,6 +183,19 @@ void walk_mem_put_all(void);
 struct dev_pagemap *walk_mem_pgmap(enum walk_mem_kind kind);
 void *walk_mem_owner(void);
 void *walk_mem_other_owner(void);
+
+/* Only khugepaged may use the mm besides the test. It does not hold it long. */
+static inline bool walk_mmap_lock_is_free(struct mm_struct *mm)
+{
+	unsigned int tries = 1000;
+
+	while (rwsem_is_locked(&mm->mmap_lock)) {
+		if (!tries--)
+			return false;
+		usleep_range(1000, 2000);
+	}
+	return true;
+}
 
 int walk_range_add(struct walk_env *env, struct walk_range *wr, bool tracked,
 		   unsigned long *pfns);
