@@ -41,18 +41,6 @@ struct fault_test {
 	unsigned long		*pfns;
 };
 
-static const void *fault_params(struct kunit *test, const void *prev,
-				char *desc)
-{
-	static const char * const name[] = { "legacy", "tracked" };
-	unsigned long n = (unsigned long)prev;
-
-	if (n >= (WALK_HAVE_TRACKED ? 2 : 1))
-		return NULL;
-	strscpy(desc, name[n], KUNIT_PARAM_DESC_SIZE);
-	return (void *)(n + 1);
-}
-
 /* An address space; the range is to be @npages pages from @addr on. */
 static struct fault_test *fault_create(struct kunit *test, unsigned long addr,
 				       unsigned long npages)
@@ -719,32 +707,32 @@ static void fault_suite_exit(struct kunit_suite *suite)
 }
 
 static struct kunit_case fault_cases[] = {
-	KUNIT_CASE_PARAM(fault_missing_only, fault_params),
-	KUNIT_CASE_PARAM(fault_asked_only, fault_params),
-	KUNIT_CASE_PARAM(fault_asked_only_pte, fault_params),
-	KUNIT_CASE_PARAM(fault_write_asked_only, fault_params),
-	KUNIT_CASE_PARAM(fault_write_alone, fault_params),
-	KUNIT_CASE_PARAM(fault_array_no_request, fault_params),
-	KUNIT_CASE_PARAM(fault_unasked_error, fault_params),
-	KUNIT_CASE_PARAM(fault_once_per_thp, fault_params),
-	KUNIT_CASE_PARAM(fault_once_per_pmd, fault_params),
-	KUNIT_CASE_PARAM(fault_once_per_pud, fault_params),
-	KUNIT_CASE_PARAM(fault_once_per_hugetlb, fault_params),
-	KUNIT_CASE_PARAM(fault_sticky_cleared, fault_params),
-	KUNIT_CASE_PARAM(fault_errors, fault_params),
-	KUNIT_CASE_PARAM(fault_killed, fault_params),
-	KUNIT_CASE_PARAM(fault_killed_snapshot, fault_params),
-	KUNIT_CASE_PARAM(fault_invalidated, fault_params),
-	KUNIT_CASE_PARAM(fault_others_invalidated, fault_params),
-	KUNIT_CASE_PARAM(fault_lock_kept, fault_params),
-	KUNIT_CASE_PARAM(fault_lock_dropped_unlocked, fault_params),
-	KUNIT_CASE_PARAM(fault_migrates_unlocked, fault_params),
-	KUNIT_CASE_PARAM(fault_killed_unlocked, fault_params),
-	KUNIT_CASE_PARAM(fault_timeout, fault_params),
+	KUNIT_CASE_PARAM(fault_missing_only, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_asked_only, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_asked_only_pte, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_write_asked_only, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_write_alone, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_array_no_request, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_unasked_error, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_once_per_thp, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_once_per_pmd, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_once_per_pud, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_once_per_hugetlb, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_sticky_cleared, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_errors, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_killed, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_killed_snapshot, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_invalidated, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_others_invalidated, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_lock_kept, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_lock_dropped_unlocked, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_migrates_unlocked, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_killed_unlocked, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_timeout, walk_tracked_params),
 #if WALK_HAVE_TRACKED
-	KUNIT_CASE_PARAM(fault_lock_dropped, fault_params),
-	KUNIT_CASE_PARAM(fault_lock_dropped_killed, fault_params),
-	KUNIT_CASE_PARAM(fault_lock_kept_error, fault_params),
+	KUNIT_CASE_PARAM(fault_lock_dropped, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_lock_dropped_killed, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_lock_kept_error, walk_tracked_params),
 #endif
 	{}
 };

@@ -29,18 +29,6 @@
 #include "../internal.h"
 #include "hmm_walk_kunit.h"
 
-static const void *hold_params(struct kunit *test, const void *prev,
-			       char *desc)
-{
-	static const char * const name[] = { "legacy", "tracked" };
-	unsigned long n = (unsigned long)prev;
-
-	if (n >= (WALK_HAVE_TRACKED ? 2 : 1))
-		return NULL;
-	strscpy(desc, name[n], KUNIT_PARAM_DESC_SIZE);
-	return (void *)(n + 1);
-}
-
 static bool hold_is_tracked(struct kunit *test)
 {
 	return test->param_value == (void *)2;
@@ -658,12 +646,12 @@ static void hold_suite_exit(struct kunit_suite *suite)
 }
 
 static struct kunit_case hold_cases[] = {
-	KUNIT_CASE_PARAM(hold_invalidated_without_a_fault, hold_params),
-	KUNIT_CASE_PARAM(hold_invalidated_before_a_fault, hold_params),
-	KUNIT_CASE_PARAM(hold_invalidated_after_a_fault, hold_params),
-	KUNIT_CASE_PARAM(hold_shared_table_goes, hold_params),
-	KUNIT_CASE_PARAM(hold_page_table_goes, hold_params),
-	KUNIT_CASE_PARAM(hold_private_table_goes, hold_params),
+	KUNIT_CASE_PARAM(hold_invalidated_without_a_fault, walk_tracked_params),
+	KUNIT_CASE_PARAM(hold_invalidated_before_a_fault, walk_tracked_params),
+	KUNIT_CASE_PARAM(hold_invalidated_after_a_fault, walk_tracked_params),
+	KUNIT_CASE_PARAM(hold_shared_table_goes, walk_tracked_params),
+	KUNIT_CASE_PARAM(hold_page_table_goes, walk_tracked_params),
+	KUNIT_CASE_PARAM(hold_private_table_goes, walk_tracked_params),
 	{ }
 };
 

@@ -517,6 +517,19 @@ static int walk_range_fault_locked(struct hmm_range *range, int *locked)
 }
 #endif /* WALK_HAVE_TRACKED */
 
+/* Parameters of a test that is run on a range with a notifier, and a tracked one. */
+const void *walk_tracked_params(struct kunit *test, const void *prev,
+				char *desc)
+{
+	static const char * const name[] = { "legacy", "tracked" };
+	unsigned long n = (unsigned long)prev;
+
+	if (n >= (WALK_HAVE_TRACKED ? 2 : 1))
+		return NULL;
+	strscpy(desc, name[n], KUNIT_PARAM_DESC_SIZE);
+	return (void *)(n + 1);
+}
+
 /**
  * walk_range_add() - a range over the walked part of an environment
  * @env: the environment

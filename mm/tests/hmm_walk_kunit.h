@@ -197,6 +197,8 @@ static inline bool walk_mmap_lock_is_free(struct mm_struct *mm)
 	return true;
 }
 
+const void *walk_tracked_params(struct kunit *test, const void *prev,
+				char *desc);
 int walk_range_add(struct walk_env *env, struct walk_range *wr, bool tracked,
 		   unsigned long *pfns);
 void walk_range_del(struct walk_range *wr);
