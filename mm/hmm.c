@@ -213,11 +213,13 @@ static void hmm_retry_restart(struct hmm_retry *retry)
 
 static unsigned long hmm_retry_left(const struct hmm_retry *retry)
 {
+	const unsigned long now = jiffies;
+
 	if (!retry->timeout)
 		return MAX_SCHEDULE_TIMEOUT;
-	if (time_after(jiffies, retry->deadline))
+	if (time_after(now, retry->deadline))
 		return 0;
-	return max(retry->deadline - jiffies, 1UL);
+	return max(retry->deadline - now, 1UL);
 }
 
 /*
