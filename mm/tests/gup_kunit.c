@@ -24,6 +24,7 @@
 #include <linux/rmap.h>
 #include <linux/sched/signal.h>
 #include "../internal.h"
+#include "mmap_lock.h"
 
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 
@@ -272,19 +273,6 @@ static long call_entry(const struct entry *entry, unsigned long addr, long nr,
 	return -EOPNOTSUPP;
 }
 
-/* Only khugepaged may use the mm besides the test. It does not hold it long. */
-static bool lock_is_free(void)
-{
-	unsigned int tries = 1000;
-
-	while (rwsem_is_locked(&current->mm->mmap_lock)) {
-		if (!tries--)
-			return false;
-		usleep_range(1000, 2000);
-	}
-	return true;
-}
-
 /*
  * Call a function with the lock that it wants, check that it leaves what it
  * says in *locked, and drop the rest.
@@ -305,7 +293,7 @@ static long gup(struct kunit *test, const struct entry *entry,
 				      "%s dropped the lock", entry->name);
 		mmap_read_unlock(current->mm);
 	}
-	KUNIT_EXPECT_TRUE_MSG(test, lock_is_free(), "%s kept the lock",
+	KUNIT_EXPECT_TRUE_MSG(test, mmap_lock_is_free(current->mm), "%s kept the lock",
 			      entry->name);
 	return ret;
 }
@@ -482,7 +470,7 @@ static struct page *dump_page_at(struct kunit *test, unsigned long addr)
 	page = get_dump_page(addr, &locked);
 	if (locked)
 		mmap_read_unlock(current->mm);
-	KUNIT_EXPECT_TRUE(test, lock_is_free());
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(current->mm));
 	return page;
 }
 
@@ -560,7 +548,7 @@ static void expect_populated(struct kunit *test, unsigned long addr, long nr)
 			0);
 	/* mlock() and MAP_POPULATE */
 	KUNIT_EXPECT_EQ(test, __mm_populate(addr, size, 0), 0);
-	KUNIT_EXPECT_TRUE(test, lock_is_free());
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(current->mm));
 }
 
 /*
@@ -825,7 +813,7 @@ static void nowait_keeps_lock(struct kunit *test)
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
 	}
 	KUNIT_EXPECT_EQ(test, ret, 0);
-	KUNIT_EXPECT_TRUE(test, lock_is_free());
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(current->mm));
 }
 
 /* faultin_page_range() wants to be told about a lock that it may drop. */
@@ -849,12 +837,12 @@ static void faultin_locked(struct kunit *test)
 	struct gup_map *map = new_shared_map(test, ANSWER_PAGE, 1);
 
 	expect_faultin_refuses(test, 0);
-	KUNIT_EXPECT_TRUE(test, lock_is_free());
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(current->mm));
 	mmap_read_lock(current->mm);
 	expect_faultin_refuses(test, 2);
 	expect_faultin_refuses(test, -1);
 	mmap_read_unlock(current->mm);
-	KUNIT_EXPECT_TRUE(test, lock_is_free());
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(current->mm));
 	KUNIT_EXPECT_EQ(test, map->faults, 0);
 }
 
@@ -871,7 +859,7 @@ static void faultin_locked_null(struct kunit *test)
 	}
 	mmap_read_unlock(current->mm);
 	KUNIT_EXPECT_EQ(test, ret, -EINVAL);
-	KUNIT_EXPECT_TRUE(test, lock_is_free());
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(current->mm));
 }
 
 static void faultin_drops_lock(struct kunit *test)
@@ -884,7 +872,7 @@ static void faultin_drops_lock(struct kunit *test)
 						    MAP_ADDR + PAGE_SIZE,
 						    false, &locked));
 	KUNIT_EXPECT_EQ(test, locked, 0);
-	KUNIT_EXPECT_TRUE(test, lock_is_free());
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(current->mm));
 	KUNIT_EXPECT_EQ(test, map->faults, 2);
 }
 
@@ -963,7 +951,7 @@ static void expect_bad(struct kunit *test, const struct entry *entry,
 		mmap_read_unlock(current->mm);
 	KUNIT_EXPECT_EQ_MSG(test, ret, -EINVAL, "%s, flags %#x", entry->name,
 			    flags);
-	KUNIT_EXPECT_TRUE(test, lock_is_free());
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(current->mm));
 }
 
 static void bad_flags(struct kunit *test)
@@ -1205,7 +1193,7 @@ static void killed_wait(struct kunit *test)
 	revive();
 	complete(&holder.drop);
 	wait_for_completion(&holder.dropped);
-	KUNIT_EXPECT_TRUE(test, lock_is_free());
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(current->mm));
 }
 
 /* A ->fault() that returns what only a ->huge_fault() may */

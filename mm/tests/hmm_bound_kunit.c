@@ -144,7 +144,7 @@ static void t14_an_unlocked_call_gives_up(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EBUSY);
 	KUNIT_EXPECT_EQ(test, recorder->faults, walks() * TRIES);
-	KUNIT_EXPECT_TRUE(test, hmm_test_mmap_lock_is_free(test_mm(test)));
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(test_mm(test)));
 
 	/* The next call begins to count anew. */
 	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EBUSY);
@@ -159,7 +159,7 @@ static void t14_an_unlocked_call_gives_up_legacy(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EBUSY);
 	KUNIT_EXPECT_EQ(test, recorder->faults, walks() * TRIES);
-	KUNIT_EXPECT_TRUE(test, hmm_test_mmap_lock_is_free(test_mm(test)));
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(test_mm(test)));
 }
 
 /* Its own invalidations are no reason to go on. */

@@ -177,7 +177,7 @@ static void register_undo(struct fail_test *t, bool ok)
 	const int pins = 2;
 
 	KUNIT_EXPECT_EQ(t->test, atomic_read(&t->mm->mm_count), pins + ok);
-	KUNIT_EXPECT_TRUE(t->test, hmm_test_mmap_lock_is_free(t->mm));
+	KUNIT_EXPECT_TRUE(t->test, mmap_lock_is_free(t->mm));
 	if (!ok) {
 		KUNIT_EXPECT_EQ(t->test, hmm_range_begin(t->range), -EINVAL);
 		KUNIT_EXPECT_EQ(t->test, register_call(t), 0);
@@ -244,7 +244,7 @@ static void fault_check(struct fail_test *t)
 /* What was done before it failed is kept, and needs not be done again. */
 static void fault_undo(struct fail_test *t, bool ok)
 {
-	KUNIT_EXPECT_TRUE(t->test, hmm_test_mmap_lock_is_free(t->mm));
+	KUNIT_EXPECT_TRUE(t->test, mmap_lock_is_free(t->mm));
 	KUNIT_EXPECT_EQ(t->test, hmm_range_valid(t->range), ok);
 	KUNIT_EXPECT_EQ(t->test, atomic_read(&t->mm->mm_users), t->users);
 	if (!ok)

@@ -531,7 +531,7 @@ static void fault_lock_dropped_unlocked(struct kunit *test)
 	fault_ask_all(t, WALK_READ);
 	KUNIT_EXPECT_EQ(test,
 			hmm_range_fault_unlocked_timeout(&t->wr.range, 0), 0);
-	KUNIT_EXPECT_TRUE(test, walk_mmap_lock_is_free(t->env->mm));
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(t->env->mm));
 	KUNIT_EXPECT_TRUE(test, walk_range_valid(&t->wr));
 	/* The one that dropped the lock, and one for each page. */
 	KUNIT_EXPECT_EQ(test, t->env->nr_faults, 5);
@@ -548,7 +548,7 @@ static void fault_migrates_unlocked(struct kunit *test)
 	fault_ask_all(t, WALK_WRITE);
 	KUNIT_EXPECT_EQ(test,
 			hmm_range_fault_unlocked_timeout(&t->wr.range, 0), 0);
-	KUNIT_EXPECT_TRUE(test, walk_mmap_lock_is_free(t->env->mm));
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(t->env->mm));
 	KUNIT_EXPECT_TRUE(test, walk_range_valid(&t->wr));
 	KUNIT_EXPECT_EQ(test, t->env->nr_migrations, 4);
 	KUNIT_EXPECT_FALSE(test, t->env->fault_flags & FAULT_FLAG_VMA_LOCK);
@@ -569,7 +569,7 @@ static void fault_killed_unlocked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test,
 			hmm_range_fault_unlocked_timeout(&t->wr.range, 0),
 			-EINTR);
-	KUNIT_EXPECT_TRUE(test, walk_mmap_lock_is_free(t->env->mm));
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(t->env->mm));
 	KUNIT_EXPECT_EQ(test, t->env->nr_faults, 1);
 	flush_signals(current);
 	fault_end(t);
@@ -592,7 +592,7 @@ static void fault_timeout(struct kunit *test)
 	KUNIT_EXPECT_EQ(test,
 			hmm_range_fault_unlocked_timeout(&t->wr.range,
 							 HZ / 20), -EBUSY);
-	KUNIT_EXPECT_TRUE(test, walk_mmap_lock_is_free(t->env->mm));
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(t->env->mm));
 	KUNIT_EXPECT_GT(test, t->env->nr_faults, 1);
 	/* An interval notifier does not know that the walk failed. */
 	KUNIT_EXPECT_FALSE(test, t->tracked && walk_range_valid(&t->wr));

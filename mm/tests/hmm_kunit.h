@@ -14,6 +14,8 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 
+#include "mmap_lock.h"
+
 /*
  * Ranges are given in pages from here on; nothing is mapped unasked. It is
  * aligned to a PMD, which with pages of 64 KiB maps 512 MiB.
@@ -48,19 +50,6 @@ struct mmu_notifier_range *hmm_test_start(struct kunit *test,
 void hmm_test_end(struct kunit *test, struct mmu_notifier_range *invalidation);
 void hmm_test_invalidate(struct mm_struct *mm, unsigned long first,
 			 unsigned long nr);
-
-/* Only khugepaged may use the mm besides the test. It does not hold it long. */
-static inline bool hmm_test_mmap_lock_is_free(struct mm_struct *mm)
-{
-	unsigned int tries = 1000;
-
-	while (rwsem_is_locked(&mm->mmap_lock)) {
-		if (!tries--)
-			return false;
-		usleep_range(1000, 2000);
-	}
-	return true;
-}
 
 int hmm_test_snapshot(struct hmm_range *range);
 int hmm_test_fault(struct hmm_range *range);

@@ -628,7 +628,7 @@ static void t7_wait_ends_on_timeout(struct kunit *test)
 				-EBUSY);
 		fault = min(fault, jiffies - began);
 		/* It has let the mmap lock go, if it ever took it. */
-		KUNIT_EXPECT_TRUE(test, hmm_test_mmap_lock_is_free(mm));
+		KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(mm));
 	}
 	KUNIT_EXPECT_GE(test, wait, TIMEOUT);
 	KUNIT_EXPECT_LT(test, wait, 2 * TIMEOUT);

@@ -545,7 +545,7 @@ static void locked_tells_why_it_is_busy(struct kunit *test)
 	recorder->data = &page;
 	KUNIT_EXPECT_EQ(test, fault_locked(range, &locked), -EBUSY);
 	KUNIT_EXPECT_EQ(test, locked, 0);
-	KUNIT_EXPECT_TRUE(test, hmm_test_mmap_lock_is_free(test_mm(test)));
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(test_mm(test)));
 	KUNIT_EXPECT_EQ(test, fault_locked(range, &locked), 0);
 	KUNIT_EXPECT_EQ(test, locked, 1);
 }
@@ -576,7 +576,7 @@ static void unlocked_fault_retries(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, recorder->faults, 5);
 	KUNIT_EXPECT_TRUE(test, hmm_range_valid(range));
 	hmm_test_expect_mapped(test, range, 4);
-	KUNIT_EXPECT_TRUE(test, hmm_test_mmap_lock_is_free(test_mm(test)));
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(test_mm(test)));
 }
 
 static void errno_of_a_fault(struct kunit *test)

@@ -263,7 +263,7 @@ static void a_vma_that_went_is_not_looked_at(struct kunit *test)
 	recorder->hook = lose_the_vma;
 	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), -EFAULT);
 	KUNIT_EXPECT_EQ(test, recorder->faults, 1);
-	KUNIT_EXPECT_TRUE(test, hmm_test_mmap_lock_is_free(test_mm(test)));
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(test_mm(test)));
 }
 
 /* Another one comes to the same place: the fault is one of that. */

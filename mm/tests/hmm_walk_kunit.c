@@ -499,7 +499,7 @@ static int walk_until_done(struct walk_run *run)
 			walk_fill_array(run);
 		ret = walk_range_call(&run->wr, fault ? run->variant->call :
 							WALK_KEEP, fault);
-		KUNIT_EXPECT_TRUE(run->test, walk_mmap_lock_is_free(mm));
+		KUNIT_EXPECT_TRUE(run->test, mmap_lock_is_free(mm));
 		if (ret != -EBUSY || !fault)
 			break;
 	}

@@ -15,6 +15,8 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 
+#include "mmap_lock.h"
+
 /*
  * A kernel without tracked ranges runs these tests too, with interval notifiers
  * alone: that shows what the tests find there.
@@ -183,19 +185,6 @@ void walk_mem_put_all(void);
 struct dev_pagemap *walk_mem_pgmap(enum walk_mem_kind kind);
 void *walk_mem_owner(void);
 void *walk_mem_other_owner(void);
-
-/* Only khugepaged may use the mm besides the test. It does not hold it long. */
-static inline bool walk_mmap_lock_is_free(struct mm_struct *mm)
-{
-	unsigned int tries = 1000;
-
-	while (rwsem_is_locked(&mm->mmap_lock)) {
-		if (!tries--)
-			return false;
-		usleep_range(1000, 2000);
-	}
-	return true;
-}
 
 const void *walk_tracked_params(struct kunit *test, const void *prev,
 				char *desc);
