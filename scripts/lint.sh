@@ -42,7 +42,7 @@ check_own_doc()
 	kernel_doc -none -Wall -Werror "$1" || return
 	sed -n 's/^EXPORT_SYMBOL[A-Z_]*(\([a-z0-9_]*\).*/\1/p' "$patched/$1" | sort > "$work/exported"
 	[ -s "$work/exported" ] || return 0
-	kernel_doc -rst "$1" | sed -n 's/^\.\. c:function:: .*[ *]\([a-z0-9_]*\) (.*/\1/p' | sort > "$work/described"
+	kernel_doc -rst "$1" | sed -n 's/^\.\. c:function:: [^(]*[ *]\([a-z0-9_]*\) (.*/\1/p' | sort > "$work/described"
 	sed 's/$/: exported, without kernel-doc/' < <(comm -23 "$work/exported" "$work/described") > "$work/bare"
 	cat "$work/bare"
 	[ ! -s "$work/bare" ]
