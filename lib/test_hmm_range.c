@@ -23,24 +23,25 @@
  *    TLB and to wait for accesses under way; this device's accesses are made
  *    under the lock instead.)
  *
- * 2. A notifier, mirror_invalidate_plain() or mirror_invalidate_interval(),
- *    removes the entries of the pages that the CPU's page table is about to
- *    drop, under that lock. When it returns, the device cannot reach them. The
- *    end of the address space is an invalidation of everything: a plain
- *    notifier has mirror_release_plain() for it, and an interval notifier gets
- *    %MMU_NOTIFY_RELEASE.
+ * 2. A callback removes the entries of the pages that the CPU's page table is
+ *    about to drop, under that lock. When it returns, the device cannot reach
+ *    them. It is the range's own, mirror_invalidate(), or that of a notifier
+ *    for the whole mm, mirror_invalidate_plain() or
+ *    mirror_invalidate_interval(). The end of the address space is an
+ *    invalidation of everything: a plain notifier has mirror_release_plain()
+ *    for it, the others get %MMU_NOTIFY_RELEASE.
  *
  * 3. mirror_range_fault() fills the table: it walks without &struct mirror.lock,
  *    takes it, and asks hmm_range_valid(). If the range is valid, each
  *    invalidation that started before is over, and each that starts later calls
- *    the notifier, which waits for the lock and then removes what was written.
+ *    the callback, which waits for the lock and then removes what was written.
  *    If it is not, there was an invalidation since, its callback may have run
  *    already, and the walk has to be done again. The handler then calls
  *    hmm_range_retry(), because the array is as the walk left it, and gives up
- *    when its time is up.
+ *    when its time is up. mirror_fault_commit() leaves that loop to the core.
  *
  * Nothing is allocated under the lock, because memory reclaim may wait for the
- * notifier and so for the lock; and nothing of user space is touched, because a
+ * callback and so for the lock; and nothing of user space is touched, because a
  * page fault may invalidate. Data goes through a bounce buffer.
  *
  * Locks, outermost first:
@@ -51,7 +52,7 @@
  * mm->mmap_lock
  *    held around a walk
  * &struct mirror.lock
- *    taken by the notifier, that is, from inside an invalidation
+ *    taken by the callback, that is, from inside an invalidation
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -105,6 +106,7 @@ struct mirror {
 	struct mutex		notifier_lock;
 	unsigned int		notifier;
 	bool			refuse;
+	bool			pause;
 	union {
 		struct mmu_notifier		plain;
 		struct mmu_interval_notifier	interval;
@@ -114,9 +116,25 @@ struct mirror {
 	struct xarray		held;
 	/* Covers @held, from looking one up to its end. */
 	struct mutex		held_lock;
+	/* Who holds an invalidation, or pauses in a callback. */
 	wait_queue_head_t	held_wq;
 
 	atomic64_t		stat[HMM_RANGE_DEV_NR_STATS];
+};
+
+/*
+ * @GONE: not registered
+ * @REGISTERED: what all calls want
+ * @ENDING: its callback has called hmm_range_unregister_async()
+ */
+enum mirror_state { GONE, REGISTERED, ENDING };
+
+/* The second pass of a callback: what it has to tear down. */
+struct mirror_finish {
+	struct hmm_range_finish	finish;
+	unsigned long		start;
+	unsigned long		end;
+	bool			busy;
 };
 
 /*
@@ -128,7 +146,7 @@ struct mirror_range {
 	struct mirror		*mirror;
 	/* Serialises the calls on @hmm, and covers the fields down to @pfns. */
 	struct mutex		lock;
-	bool			registered;
+	enum mirror_state	state;
 	/* The validity check was left out: trust no entry. */
 	bool			unchecked;
 	/* The last walk of @hmm stored all it was asked for (legacy ranges). */
@@ -136,6 +154,17 @@ struct mirror_range {
 	struct hmm_range	hmm;
 	/* Of a legacy range; &hmm_range.notifier points here. */
 	struct mmu_interval_notifier legacy;
+	/* Callbacks of @hmm; NULL: a notifier of the mirror does their work. */
+	const struct hmm_range_ops *ops;
+	/* End in a callback. */
+	bool			once;
+	/* Callbacks that run, and whether there may be any. */
+	atomic_t		running;
+	bool			over;
+	struct completion	released;
+	/* What callbacks were told, and the second pass. Under mirror->lock. */
+	struct hmm_range_dev_calls told;
+	struct mirror_finish	second;
 	/* One entry a page, NULL for a range without an array. */
 	unsigned long		*pfns;
 	/* The device's page table: entries as in @pfns. Under mirror->lock. */
@@ -196,7 +225,7 @@ static bool mirror_range_valid(struct mirror_range *mrange)
 }
 
 /*
- * The notifier.
+ * Callbacks.
  */
 
 /* Whether the core may have left @mrange unmarked. */
@@ -242,37 +271,49 @@ static bool mirror_range_unmarked(const struct mirror_range *mrange,
 }
 
 /*
- * Tear down the device's entries of @invalidation, or of everything if it is
- * NULL. The ranges in its way have been marked before any callback runs, or the
- * check in mirror_range_install() would be worth nothing.
+ * What @invalidation hits, or everything if it is NULL, has been marked before
+ * any callback runs, or the check in mirror_range_install() would be worth
+ * nothing.
  */
+static void mirror_range_check_mark(struct mirror_range *mrange,
+				    const struct mmu_notifier_range *invalidation,
+				    unsigned long start, unsigned long end)
+{
+	if (mirror_range_legacy(mrange) ||
+	    !mirror_range_unmarked(mrange, start, end))
+		return;
+	if (!invalidation || !mirror_range_ignores(mrange, invalidation))
+		mirror_count(mrange->mirror, HMM_RANGE_DEV_STAT_UNMARKED, 1);
+}
+
+static void mirror_count_callback(struct mirror *mirror, unsigned int event)
+{
+	BUILD_BUG_ON(HMM_RANGE_DEV_STAT_EVENTS + MMU_NOTIFY_EXCLUSIVE >=
+		     HMM_RANGE_DEV_NR_STATS);
+	mirror_count(mirror, HMM_RANGE_DEV_STAT_INVALIDATIONS, 1);
+	mirror_count(mirror, HMM_RANGE_DEV_STAT_EVENTS + event, 1);
+}
+
+/* Tear down the device's entries of @invalidation, or all if it is NULL. */
 static void mirror_tear_down(struct mirror *mirror,
 			     const struct mmu_notifier_range *invalidation)
 {
 	unsigned long start = invalidation ? invalidation->start : 0;
 	unsigned long end = invalidation ? invalidation->end : ULONG_MAX;
-	unsigned int event = invalidation ? invalidation->event :
-					    MMU_NOTIFY_RELEASE;
 	struct interval_tree_node *node;
 	struct mirror_range *mrange;
 
-	BUILD_BUG_ON(HMM_RANGE_DEV_STAT_EVENTS + MMU_NOTIFY_EXCLUSIVE >=
-		     HMM_RANGE_DEV_NR_STATS);
 	lockdep_assert_held(&mirror->lock);
 
-	mirror_count(mirror, HMM_RANGE_DEV_STAT_INVALIDATIONS, 1);
-	mirror_count(mirror, HMM_RANGE_DEV_STAT_EVENTS + event, 1);
+	mirror_count_callback(mirror, invalidation ? invalidation->event :
+						     MMU_NOTIFY_RELEASE);
 	if (start >= end)
 		return;
 	for (node = interval_tree_iter_first(&mirror->tree, start, end - 1);
 	     node; node = interval_tree_iter_next(node, start, end - 1)) {
 		mrange = container_of(node, struct mirror_range, node);
 		mirror_range_tear_down(mrange, start, end);
-		if (mirror_range_legacy(mrange) ||
-		    !mirror_range_unmarked(mrange, start, end))
-			continue;
-		if (!invalidation || !mirror_range_ignores(mrange, invalidation))
-			mirror_count(mirror, HMM_RANGE_DEV_STAT_UNMARKED, 1);
+		mirror_range_check_mark(mrange, invalidation, start, end);
 	}
 }
 
@@ -336,7 +377,13 @@ static const struct mmu_interval_notifier_ops mirror_interval_ops = {
 	.invalidate = mirror_invalidate_interval,
 };
 
-/* All that a legacy range needs: the entries are torn down by the above. */
+/* Do ranges have callbacks of their own, in place of the above? */
+static bool mirror_has_ops(const struct mirror *mirror)
+{
+	return READ_ONCE(mirror->notifier) >= HMM_RANGE_DEV_NOTIFIER_OPS;
+}
+
+/* All that a legacy range needs, if the above tear the entries down. */
 static bool
 mirror_invalidate_legacy(struct mmu_interval_notifier *notifier,
 			 const struct mmu_notifier_range *invalidation,
@@ -348,6 +395,9 @@ mirror_invalidate_legacy(struct mmu_interval_notifier *notifier,
 	if (!mirror_lock_for(mrange->mirror, invalidation))
 		return false;
 	mmu_interval_set_seq(notifier, seq);
+	if (mirror_has_ops(mrange->mirror))
+		mirror_range_tear_down(mrange, invalidation->start,
+				       invalidation->end);
 	mutex_unlock(&mrange->mirror->lock);
 	return true;
 }
@@ -357,21 +407,170 @@ static const struct mmu_interval_notifier_ops mirror_legacy_ops = {
 };
 
 /*
- * While an invalidation is in flight, a new interval notifier may have to wait
- * for its end before it is called for others. mmu_interval_read_begin() waits
- * for that; until then, entries of the device would not be torn down.
+ * The callbacks of a range: then the device needs no notifier of its own.
  */
-static int mirror_insert_interval(struct mirror *mirror)
-{
-	int ret;
 
-	ret = mmu_interval_notifier_insert(&mirror->interval, mirror->mm, 0,
-					   ULONG_MAX & PAGE_MASK,
-					   &mirror_interval_ops);
-	if (!ret)
-		mmu_interval_read_begin(&mirror->interval);
-	return ret;
+/* No callback of @mrange may run from now on. */
+static void mirror_range_over(struct mirror_range *mrange)
+{
+	WRITE_ONCE(mrange->over, true);
+	if (atomic_read(&mrange->running))
+		mirror_count(mrange->mirror, HMM_RANGE_DEV_STAT_STRAY, 1);
 }
+
+/* Take the driver's lock in a callback of a range, and note what it is told. */
+static bool mirror_call_begins(struct mirror_range *mrange,
+			       const struct mmu_notifier_range *invalidation,
+			       unsigned long start, unsigned long end)
+{
+	struct mirror *mirror = mrange->mirror;
+
+	atomic_inc(&mrange->running);
+	if (READ_ONCE(mrange->over))
+		mirror_count(mirror, HMM_RANGE_DEV_STAT_STRAY, 1);
+	if (!mirror_lock_for(mirror, invalidation)) {
+		atomic_dec(&mrange->running);
+		return false;
+	}
+	mirror_count_callback(mirror, invalidation->event);
+	mrange->told.start = start;
+	mrange->told.end = end;
+	mrange->told.event = invalidation->event;
+	mrange->told.calls++;
+	mirror_range_check_mark(mrange, invalidation, start, end);
+	return true;
+}
+
+static void mirror_pause(struct mirror *mirror,
+			 const struct mmu_notifier_range *invalidation)
+{
+	if (mmu_notifier_range_blockable(invalidation))
+		wait_event_timeout(mirror->held_wq, !READ_ONCE(mirror->pause),
+				   msecs_to_jiffies(HMM_RANGE_DEV_MAX_MS));
+}
+
+/*
+ * A range must not be unregistered while another call on it runs. That is so if
+ * nobody has its lock, which must not be waited for in here; else the next
+ * callback tries again.
+ */
+static void mirror_end_once(struct mirror_range *mrange)
+{
+	if (!mrange->once || !mutex_trylock(&mrange->lock))
+		return;
+	if (mrange->state == REGISTERED) {
+		mrange->state = ENDING;
+		hmm_range_unregister_async(&mrange->hmm);
+	}
+	mutex_unlock(&mrange->lock);
+}
+
+static bool mirror_invalidate(struct hmm_range *range,
+			      const struct mmu_notifier_range *invalidation,
+			      unsigned long start, unsigned long end)
+{
+	struct mirror_range *mrange =
+		container_of(range, struct mirror_range, hmm);
+
+	if (!mirror_call_begins(mrange, invalidation, start, end))
+		return false;
+	mirror_range_tear_down(mrange, start, end);
+	mutex_unlock(&mrange->mirror->lock);
+
+	mirror_pause(mrange->mirror, invalidation);
+	mirror_end_once(mrange);
+	atomic_dec(&mrange->running);
+	return true;
+}
+
+/*
+ * The second pass takes the lock again, so it is for those that may block, and
+ * there is room for one at a time. The others do all in the first pass.
+ */
+static bool mirror_invalidate_start(struct hmm_range *range,
+				    const struct mmu_notifier_range *invalidation,
+				    unsigned long start, unsigned long end,
+				    struct hmm_range_finish **finish)
+{
+	struct mirror_range *mrange =
+		container_of(range, struct mirror_range, hmm);
+	struct mirror_finish *second = &mrange->second;
+
+	if (!mirror_call_begins(mrange, invalidation, start, end))
+		return false;
+	if (!second->busy && mmu_notifier_range_blockable(invalidation)) {
+		second->busy = true;
+		second->start = start;
+		second->end = end;
+		*finish = &second->finish;
+	} else {
+		mirror_range_tear_down(mrange, start, end);
+	}
+	mutex_unlock(&mrange->mirror->lock);
+
+	mirror_pause(mrange->mirror, invalidation);
+	if (!*finish)
+		atomic_dec(&mrange->running);
+	return true;
+}
+
+static void mirror_invalidate_finish(struct hmm_range_finish *finish)
+{
+	struct mirror_finish *second =
+		container_of(finish, struct mirror_finish, finish);
+	struct mirror_range *mrange =
+		container_of(second, struct mirror_range, second);
+
+	mutex_lock(&mrange->mirror->lock);
+	mirror_range_tear_down(mrange, second->start, second->end);
+	mrange->told.finishes++;
+	second->busy = false;
+	mutex_unlock(&mrange->mirror->lock);
+
+	mirror_end_once(mrange);
+	atomic_dec(&mrange->running);
+}
+
+static void mirror_range_release(struct hmm_range *range)
+{
+	struct mirror_range *mrange =
+		container_of(range, struct mirror_range, hmm);
+
+	mirror_range_over(mrange);
+	mirror_count(mrange->mirror, HMM_RANGE_DEV_STAT_RELEASED, 1);
+	complete(&mrange->released);
+}
+
+static const struct hmm_range_ops mirror_one_pass_ops = {
+	.invalidate		= mirror_invalidate,
+	.release		= mirror_range_release,
+};
+
+static const struct hmm_range_ops mirror_two_pass_ops = {
+	.invalidate_start	= mirror_invalidate_start,
+	.invalidate_finish	= mirror_invalidate_finish,
+	.release		= mirror_range_release,
+};
+
+static const struct hmm_range_ops *mirror_ops(const struct mirror *mirror)
+{
+	if (!mirror_has_ops(mirror))
+		return NULL;
+	return READ_ONCE(mirror->notifier) == HMM_RANGE_DEV_NOTIFIER_OPS ?
+	       &mirror_one_pass_ops : &mirror_two_pass_ops;
+}
+
+/* Is there a callback that empties the table of @mrange? */
+static bool mirror_range_guarded(const struct mirror_range *mrange)
+{
+	if (mirror_has_ops(mrange->mirror))
+		return mrange->ops || mirror_range_legacy(mrange);
+	return READ_ONCE(mrange->mirror->notifier);
+}
+
+/*
+ * Choosing one of them.
+ */
 
 static int mirror_register_notifier(struct mirror *mirror, unsigned int kind)
 {
@@ -380,7 +579,13 @@ static int mirror_register_notifier(struct mirror *mirror, unsigned int kind)
 		mirror->plain.ops = &mirror_plain_ops;
 		return mmu_notifier_register(&mirror->plain, mirror->mm);
 	case HMM_RANGE_DEV_NOTIFIER_INTERVAL:
-		return mirror_insert_interval(mirror);
+		return mmu_interval_notifier_insert(&mirror->interval,
+						    mirror->mm, 0,
+						    ULONG_MAX & PAGE_MASK,
+						    &mirror_interval_ops);
+	case HMM_RANGE_DEV_NOTIFIER_OPS:
+	case HMM_RANGE_DEV_NOTIFIER_TWO_PASS:
+		return 0;
 	default:
 		return -EINVAL;
 	}
@@ -420,13 +625,16 @@ static int mirror_config(struct mirror *mirror,
 {
 	int ret;
 
-	if (config->refuse > 1)
+	if (config->refuse > 1 || config->pause > 1 || config->reserved)
 		return -EINVAL;
 	if (mutex_lock_killable(&mirror->notifier_lock))
 		return -EINTR;
 	ret = mirror_choose_notifier(mirror, config->notifier);
-	if (!ret)
+	if (!ret) {
 		WRITE_ONCE(mirror->refuse, config->refuse);
+		WRITE_ONCE(mirror->pause, config->pause);
+		wake_up_all(&mirror->held_wq);
+	}
 	mutex_unlock(&mirror->notifier_lock);
 	return ret;
 }
@@ -455,8 +663,14 @@ static void mirror_range_put(struct mirror_range *mrange)
 	kref_put(&mrange->ref, mirror_range_free);
 }
 
-/* The range of @id, locked, or an ERR_PTR(). */
-static struct mirror_range *mirror_range_get(struct mirror *mirror, u32 id)
+static void mirror_range_unlock(struct mirror_range *mrange)
+{
+	mutex_unlock(&mrange->lock);
+	mirror_range_put(mrange);
+}
+
+/* The range of @id, in whatever state, locked, or an ERR_PTR(). */
+static struct mirror_range *mirror_range_find(struct mirror *mirror, u32 id)
 {
 	struct mirror_range *mrange;
 
@@ -472,17 +686,18 @@ static struct mirror_range *mirror_range_get(struct mirror *mirror, u32 id)
 		mirror_range_put(mrange);
 		return ERR_PTR(-EINTR);
 	}
-	if (mrange->registered)
-		return mrange;
-	mutex_unlock(&mrange->lock);
-	mirror_range_put(mrange);
-	return ERR_PTR(-ENOENT);
+	return mrange;
 }
 
-static void mirror_range_unlock(struct mirror_range *mrange)
+/* The range of @id if it is registered, locked, or an ERR_PTR(). */
+static struct mirror_range *mirror_range_get(struct mirror *mirror, u32 id)
 {
-	mutex_unlock(&mrange->lock);
-	mirror_range_put(mrange);
+	struct mirror_range *mrange = mirror_range_find(mirror, id);
+
+	if (IS_ERR(mrange) || mrange->state == REGISTERED)
+		return mrange;
+	mirror_range_unlock(mrange);
+	return ERR_PTR(-ENOENT);
 }
 
 static int mirror_range_alloc_arrays(struct mirror_range *mrange,
@@ -529,6 +744,7 @@ mirror_range_alloc(struct mirror *mirror,
 
 	kref_init(&mrange->ref);
 	mutex_init(&mrange->lock);
+	init_completion(&mrange->released);
 	mrange->mirror = mirror;
 	mrange->node.start = bounds->start;
 	mrange->node.last = bounds->end - 1;
@@ -552,12 +768,23 @@ static int mirror_range_register_locked(struct mirror_range *mrange,
 	struct mm_struct *mm = mrange->mirror->mm;
 	int ret;
 
+	if (mrange->ops) {
+		ret = hmm_mm_track(mm);
+		if (ret)
+			return ret;
+	}
 	if (!mmget_not_zero(mm))
 		return -EFAULT;
 	ret = mmap_write_lock_killable(mm);
 	if (!ret) {
-		ret = hmm_range_register_locked(&mrange->hmm, mm,
-						bounds->start, bounds->end);
+		if (mrange->ops)
+			ret = hmm_range_register_ops(&mrange->hmm, mm,
+						     bounds->start, bounds->end,
+						     mrange->ops);
+		else
+			ret = hmm_range_register_locked(&mrange->hmm, mm,
+							bounds->start,
+							bounds->end);
 		mmap_write_unlock(mm);
 	}
 	mmput(mm);
@@ -583,17 +810,27 @@ static int mirror_range_register_legacy(struct mirror_range *mrange,
 	return ret;
 }
 
-/* Make @mrange known to the mm, the notifier and the caller. */
+/* Make @mrange, which is locked, known to the mm, the notifier and the caller. */
 static int mirror_range_register(struct mirror_range *mrange,
 				 struct hmm_range_dev_bounds *bounds, u32 flags)
 {
 	struct mirror *mirror = mrange->mirror;
 	int ret;
 
+	if (!(flags & HMM_RANGE_DEV_LEGACY))
+		mrange->ops = mirror_ops(mirror);
+	mrange->once = flags & HMM_RANGE_DEV_ONCE;
+	if (mrange->once && !mrange->ops)
+		return -EINVAL;
+
 	if (flags & HMM_RANGE_DEV_LEGACY)
 		ret = mirror_range_register_legacy(mrange, bounds);
 	else if (flags & HMM_RANGE_DEV_LOCKED)
 		ret = mirror_range_register_locked(mrange, bounds);
+	else if (mrange->ops)
+		ret = hmm_range_register_ops(&mrange->hmm, mirror->mm,
+					     bounds->start, bounds->end,
+					     mrange->ops);
 	else
 		ret = hmm_range_register(&mrange->hmm, mirror->mm,
 					 bounds->start, bounds->end);
@@ -603,13 +840,25 @@ static int mirror_range_register(struct mirror_range *mrange,
 	mutex_lock(&mirror->lock);
 	interval_tree_insert(&mrange->node, &mirror->tree);
 	mutex_unlock(&mirror->lock);
-	mrange->registered = true;
+	mrange->state = REGISTERED;
 	mirror_count(mirror, HMM_RANGE_DEV_STAT_RANGES, 1);
 	return 0;
 }
 
-/* No other call on @mrange is running. */
-static void mirror_range_unregister(struct mirror_range *mrange)
+static void mirror_range_unregister_ops(struct mirror_range *mrange, bool async)
+{
+	if (mrange->state == ENDING || async) {
+		if (mrange->state == REGISTERED)
+			hmm_range_unregister_async(&mrange->hmm);
+		wait_for_completion(&mrange->released);
+	} else {
+		hmm_range_unregister(&mrange->hmm);
+		mirror_range_over(mrange);
+	}
+}
+
+/* @mrange is locked. */
+static void mirror_range_unregister(struct mirror_range *mrange, bool async)
 {
 	struct mirror *mirror = mrange->mirror;
 
@@ -620,9 +869,11 @@ static void mirror_range_unregister(struct mirror_range *mrange)
 
 	if (mirror_range_legacy(mrange))
 		mmu_interval_notifier_remove(&mrange->legacy);
+	else if (mrange->ops)
+		mirror_range_unregister_ops(mrange, async);
 	else
 		hmm_range_unregister(&mrange->hmm);
-	mrange->registered = false;
+	mrange->state = GONE;
 	mirror_count(mirror, HMM_RANGE_DEV_STAT_RANGES, -1);
 }
 
@@ -641,27 +892,34 @@ static int mirror_add_range(struct mirror *mirror,
 	if (args->flags & HMM_RANGE_DEV_OWNER)
 		mrange->hmm.dev_private_owner = mirror;
 
+	mutex_lock(&mrange->lock);
 	ret = mirror_range_register(mrange, bounds, args->flags);
 	if (ret)
 		goto put;
 	ret = xa_alloc(&mirror->ranges, &bounds->id, mrange, xa_limit_31b,
 		       GFP_KERNEL_ACCOUNT);
-	if (!ret)
+	if (!ret) {
+		mutex_unlock(&mrange->lock);
 		return 0;
-	mirror_range_unregister(mrange);
+	}
+	mirror_range_unregister(mrange, false);
 put:
-	mirror_range_put(mrange);
+	mirror_range_unlock(mrange);
 	return ret;
 }
 
-static int mirror_remove_range(struct mirror *mirror, u32 id)
+static int mirror_remove_range(struct mirror *mirror, u32 id, bool async)
 {
-	struct mirror_range *mrange = mirror_range_get(mirror, id);
+	struct mirror_range *mrange = mirror_range_find(mirror, id);
 
 	if (IS_ERR(mrange))
 		return PTR_ERR(mrange);
+	if (mrange->state == GONE) {
+		mirror_range_unlock(mrange);
+		return -ENOENT;
+	}
 	xa_erase(&mirror->ranges, id);
-	mirror_range_unregister(mrange);
+	mirror_range_unregister(mrange, async);
 	mirror_range_unlock(mrange);
 	/* The reference of the ids. */
 	mirror_range_put(mrange);
@@ -678,7 +936,8 @@ static int mirror_register(struct mirror *mirror,
 
 	if (!args->count || args->count > HMM_RANGE_DEV_MAX_RANGES ||
 	    args->flags & ~(HMM_RANGE_DEV_LOCKED | HMM_RANGE_DEV_OWNER |
-			    HMM_RANGE_DEV_NO_ARRAY | HMM_RANGE_DEV_LEGACY))
+			    HMM_RANGE_DEV_NO_ARRAY | HMM_RANGE_DEV_LEGACY |
+			    HMM_RANGE_DEV_ONCE))
 		return -EINVAL;
 	/* The device reads an entry for each page. */
 	if (args->range_flags & HMM_RANGE_SPARSE)
@@ -700,7 +959,7 @@ static int mirror_register(struct mirror *mirror,
 		ret = -EFAULT;
 	if (ret) {
 		while (i--)
-			mirror_remove_range(mirror, bounds[i].id);
+			mirror_remove_range(mirror, bounds[i].id, false);
 	}
 	kvfree(bounds);
 	return ret;
@@ -713,12 +972,13 @@ static int mirror_unregister(struct mirror *mirror,
 	u32 i, id;
 	int ret;
 
-	if (!args->count || args->reserved)
+	if (!args->count || args->flags & ~HMM_RANGE_DEV_ASYNC)
 		return -EINVAL;
 	for (i = 0; i < args->count; i++) {
 		if (get_user(id, &uids[i]))
 			return -EFAULT;
-		ret = mirror_remove_range(mirror, id);
+		ret = mirror_remove_range(mirror, id,
+					  args->flags & HMM_RANGE_DEV_ASYNC);
 		if (ret)
 			return ret;
 	}
@@ -777,6 +1037,16 @@ static unsigned long mirror_request(u32 flags)
 	       (flags & HMM_RANGE_DEV_WRITE ? HMM_PFN_REQ_WRITE : 0);
 }
 
+/* What no walk writes: an entry that is left out stays so. */
+static void mirror_poison(struct mirror_range *mrange)
+{
+	unsigned long i, nr = (mrange->hmm.end - mrange->hmm.start) >> PAGE_SHIFT;
+
+	for (i = 0; i < nr; i++)
+		mrange->hmm.hmm_pfns[i] = ~(HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA |
+					    HMM_PFN_P2PDMA_BUS);
+}
+
 /* Requests go in where the output comes out, so each walk needs them anew. */
 static int mirror_fill_requests(struct mirror_range *mrange,
 				const struct hmm_range_dev_walk *args)
@@ -786,12 +1056,11 @@ static int mirror_fill_requests(struct mirror_range *mrange,
 	u32 __user *requests = u64_to_user_ptr(args->requests);
 	u32 flags;
 
+	if (args->flags & HMM_RANGE_DEV_POISON)
+		mirror_poison(mrange);
+	if (!args->flags_mask)
+		return 0;
 	for (i = 0; i < nr; i++) {
-		if (args->flags & HMM_RANGE_DEV_POISON)
-			pfns[i] = ~(HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA |
-				    HMM_PFN_P2PDMA_BUS);
-		if (!args->flags_mask)
-			continue;
 		if (get_user(flags, &requests[i]))
 			return -EFAULT;
 		pfns[i] = mirror_request(flags);
@@ -898,26 +1167,35 @@ static int mirror_range_walk(struct mirror_range *mrange,
 }
 
 /*
- * Write the walk's result into the device's page table, if it is still valid.
- * Entries that the device cannot use stay out.
+ * Write the walk's result into the device's page table. Entries that the device
+ * cannot use stay out.
  */
-static int mirror_range_install(struct mirror_range *mrange, bool check)
+static void mirror_range_fill(struct mirror_range *mrange)
 {
 	struct hmm_range *hmm = &mrange->hmm;
 	unsigned long first = hmm->hmm_pfns - mrange->pfns;
 	unsigned long nr = (hmm->end - hmm->start) >> PAGE_SHIFT;
-	struct mirror *mirror = mrange->mirror;
 	unsigned long i, entry;
+
+	lockdep_assert_held(&mrange->mirror->lock);
+
+	for (i = first; i < first + nr; i++) {
+		entry = mrange->pfns[i];
+		mrange->table[i] = entry & HMM_PFN_VALID ? entry : 0;
+	}
+}
+
+/* The same, if the walk's result is still valid. */
+static int mirror_range_install(struct mirror_range *mrange, bool check)
+{
+	struct mirror *mirror = mrange->mirror;
 	int ret = -EBUSY;
 
 	mutex_lock(&mirror->lock);
 	if (!check)
 		mrange->unchecked = true;
 	if (!check || mirror_range_valid(mrange)) {
-		for (i = first; i < first + nr; i++) {
-			entry = mrange->pfns[i];
-			mrange->table[i] = entry & HMM_PFN_VALID ? entry : 0;
-		}
+		mirror_range_fill(mrange);
 		ret = 0;
 	}
 	mutex_unlock(&mirror->lock);
@@ -975,13 +1253,108 @@ static int mirror_range_fault(struct mirror_range *mrange,
 	return ret;
 }
 
+/*
+ * The same by hmm_range_fault_commit().
+ *
+ * @todo: how many pages the walk has to read that comes next, or has come
+ * @valid: the last walk still was: none has followed
+ * @again: it was not, at some time
+ */
+struct mirror_commit {
+	struct mirror_range		*mrange;
+	struct hmm_range_dev_walk	*args;
+	unsigned long			todo;
+	bool				valid;
+	bool				again;
+};
+
+static void mirror_commit_lock(void *data)
+{
+	struct mirror_commit *commit = data;
+	struct mirror *mirror = commit->mrange->mirror;
+
+	if (!commit->valid)
+		mirror_count_walk(mirror, commit->todo, commit->again);
+	commit->valid = false;
+	if (commit->args->latency_us)
+		fsleep(commit->args->latency_us);
+	mutex_lock(&mirror->lock);
+}
+
+static void mirror_commit_unlock(void *data)
+{
+	struct mirror_commit *commit = data;
+
+	if (!commit->valid) {
+		commit->todo = mirror_range_dirty(commit->mrange, true);
+		commit->again = true;
+		if (commit->args->flags & HMM_RANGE_DEV_POISON)
+			mirror_poison(commit->mrange);
+	}
+	mutex_unlock(&commit->mrange->mirror->lock);
+}
+
+static int mirror_commit_commit(struct hmm_range *range, void *data)
+{
+	struct mirror_commit *commit = data;
+	struct hmm_range_dev_walk *args = commit->args;
+
+	commit->valid = true;
+	if (args->commits++ < args->refusals)
+		return -(int)args->refusal;
+	if (!(args->flags & HMM_RANGE_DEV_POISON))
+		mirror_range_fill(commit->mrange);
+	return 0;
+}
+
+static const struct hmm_commit_ops mirror_commit_ops = {
+	.lock	= mirror_commit_lock,
+	.unlock	= mirror_commit_unlock,
+	.commit	= mirror_commit_commit,
+};
+
+static int mirror_fault_commit(struct mirror_range *mrange,
+			       struct hmm_range_dev_walk *args)
+{
+	struct mirror_commit commit = {
+		.mrange = mrange,
+		.args = args,
+		.todo = mirror_range_dirty(mrange, false),
+	};
+	int ret = mirror_fill_requests(mrange, args);
+
+	if (ret)
+		return ret;
+	return hmm_range_fault_commit(&mrange->hmm,
+				      msecs_to_jiffies(args->timeout_ms),
+				      &mirror_commit_ops, &commit);
+}
+
+/* The flags that go with a walk. */
+static u32 mirror_walk_flags(u32 how, bool fault)
+{
+	if (!fault)
+		return HMM_RANGE_DEV_POISON | HMM_RANGE_DEV_RETRY;
+	return how == HMM_RANGE_DEV_FAULT_COMMIT ? HMM_RANGE_DEV_POISON :
+						   HMM_RANGE_DEV_SKIP_CHECK;
+}
+
+static bool mirror_commit_sound(const struct hmm_range_dev_walk *args,
+				bool fault)
+{
+	if (args->how != HMM_RANGE_DEV_FAULT_COMMIT)
+		return !args->refusals && !args->refusal;
+	return fault && args->refusal <= MAX_ERRNO &&
+	       !args->refusals == !args->refusal;
+}
+
 static int mirror_check_walk(const struct hmm_range_dev_walk *args, bool fault)
 {
 	u32 request = HMM_RANGE_DEV_VALID | HMM_RANGE_DEV_WRITE;
-	u32 flags = fault ? HMM_RANGE_DEV_SKIP_CHECK :
-			    HMM_RANGE_DEV_POISON | HMM_RANGE_DEV_RETRY;
+	u32 flags = mirror_walk_flags(args->how, fault);
 
-	if (args->how > HMM_RANGE_DEV_FAULT_UNLOCKED ||
+	if (args->how > HMM_RANGE_DEV_FAULT_COMMIT ||
+	    !mirror_commit_sound(args, fault) || args->reserved ||
 	    args->timeout_ms > HMM_RANGE_DEV_MAX_MS ||
 	    args->latency_us > (fault ? MIRROR_MAX_LATENCY_US : 0) ||
 	    (args->default_flags | args->flags_mask) & ~request ||
@@ -997,17 +1370,20 @@ static int mirror_walk(struct mirror *mirror, struct hmm_range_dev_walk *args,
 	int ret;
 
 	args->locked = 0;
+	args->commits = 0;
 	ret = mirror_check_walk(args, fault);
 	if (ret)
 		return ret;
-	/* Without a callback there is nothing that would empty the table. */
-	if (fault && !READ_ONCE(mirror->notifier))
-		return -EINVAL;
 	mrange = mirror_range_get(mirror, args->id);
 	if (IS_ERR(mrange))
 		return PTR_ERR(mrange);
 	ret = mirror_set_window(mrange, args);
-	if (!ret && fault)
+	/* Without a callback there is nothing that would empty the table. */
+	if (!ret && fault && !mirror_range_guarded(mrange))
+		ret = -EINVAL;
+	if (!ret && args->how == HMM_RANGE_DEV_FAULT_COMMIT)
+		ret = mirror_fault_commit(mrange, args);
+	else if (!ret && fault)
 		ret = mirror_range_fault(mrange, args);
 	else if (!ret)
 		ret = mirror_range_walk(mrange, args, false);
@@ -1063,6 +1439,21 @@ static int mirror_check(struct mirror *mirror, struct hmm_range_dev_range *args)
 /*
  * What the device has, for user space.
  */
+
+static int mirror_calls(struct mirror *mirror, struct hmm_range_dev_calls *args)
+{
+	struct mirror_range *mrange = mirror_range_get(mirror, args->id);
+	u32 id = args->id;
+
+	if (IS_ERR(mrange))
+		return PTR_ERR(mrange);
+	mutex_lock(&mirror->lock);
+	*args = mrange->told;
+	mutex_unlock(&mirror->lock);
+	args->id = id;
+	mirror_range_unlock(mrange);
+	return 0;
+}
 
 /* Do @nr pages from @start on lie in @mrange? Then where in its arrays. */
 static int mirror_range_index(const struct mirror_range *mrange, u64 start,
@@ -1256,9 +1647,6 @@ static int mirror_copy(struct mirror *mirror, struct hmm_range_dev_copy *args)
 	ret = mirror_check_copy(args);
 	if (ret)
 		return ret;
-	/* Without a callback that takes the lock, holding it protects nothing. */
-	if (!READ_ONCE(mirror->notifier))
-		return -EINVAL;
 	bounce = kvmalloc(MIRROR_BOUNCE_BYTES, GFP_KERNEL);
 	if (!bounce)
 		return -ENOMEM;
@@ -1269,7 +1657,12 @@ static int mirror_copy(struct mirror *mirror, struct hmm_range_dev_copy *args)
 	} else {
 		if (args->flags & HMM_RANGE_DEV_SKIP_CHECK)
 			mrange->unchecked = true;
-		if (mrange->unchecked && args->flags & HMM_RANGE_DEV_COPY_WRITE)
+		/*
+		 * Without a callback that takes the lock, holding it protects
+		 * nothing.
+		 */
+		if (!mirror_range_guarded(mrange) ||
+		    (mrange->unchecked && args->flags & HMM_RANGE_DEV_COPY_WRITE))
 			ret = -EINVAL;
 		else
 			ret = mirror_range_copy(mrange, args, bounce);
@@ -1512,11 +1905,14 @@ static int mirror_close(struct inode *inode, struct file *file)
 	struct mirror_range *mrange;
 	unsigned long id;
 
-	/* First, for an interval notifier waits for invalidations to end. */
+	/* First, for ranges wait for callbacks that pause. */
+	WRITE_ONCE(mirror->pause, false);
+	wake_up_all(&mirror->held_wq);
 	mirror_release_held(mirror, 0);
 	xa_for_each(&mirror->ranges, id, mrange) {
-		mirror_range_unregister(mrange);
-		mirror_range_put(mrange);
+		mutex_lock(&mrange->lock);
+		mirror_range_unregister(mrange, false);
+		mirror_range_unlock(mrange);
 		cond_resched();
 	}
 	mirror_unregister_notifier(mirror);
@@ -1547,6 +1943,7 @@ union mirror_args {
 	struct hmm_range_dev_copy	copy;
 	struct hmm_range_dev_hold	hold;
 	struct hmm_range_dev_stats	stats;
+	struct hmm_range_dev_calls	calls;
 };
 
 static int mirror_do_ioctl(struct mirror *mirror, unsigned int cmd,
@@ -1578,6 +1975,8 @@ static int mirror_do_ioctl(struct mirror *mirror, unsigned int cmd,
 	case HMM_RANGE_IOC_STATS:
 		mirror_stats(mirror, &args->stats);
 		return 0;
+	case HMM_RANGE_IOC_CALLS:
+		return mirror_calls(mirror, &args->calls);
 	default:
 		return -ENOTTY;
 	}
@@ -1620,7 +2019,19 @@ static struct miscdevice mirror_device = {
 	.mode	= 0600,
 };
 
-module_misc_device(mirror_device);
+static int __init mirror_init(void)
+{
+	return misc_register(&mirror_device);
+}
+module_init(mirror_init);
+
+static void __exit mirror_exit(void)
+{
+	misc_deregister(&mirror_device);
+	/* A release may have been the last that a file waited for. */
+	mmu_notifier_synchronize();
+}
+module_exit(mirror_exit);
 
 MODULE_DESCRIPTION("Test device for tracked ranges of HMM");
 MODULE_LICENSE("GPL");

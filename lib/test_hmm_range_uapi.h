@@ -20,21 +20,31 @@
 /* The longest time that a call waits or an invalidation is held, in ms. */
 #define HMM_RANGE_DEV_MAX_MS		20000
 
-/* Which callback tears the device's page table down; can be chosen once. */
+/*
+ * Which callback tears the device's page table down; can be chosen once: that of
+ * a notifier for the whole mm, or of each range by hmm_range_register_ops(), in
+ * one pass or in two. The latter is for ranges that are registered afterwards.
+ */
 enum {
 	HMM_RANGE_DEV_NOTIFIER_KEEP,
 	HMM_RANGE_DEV_NOTIFIER_PLAIN,
 	HMM_RANGE_DEV_NOTIFIER_INTERVAL,
+	HMM_RANGE_DEV_NOTIFIER_OPS,
+	HMM_RANGE_DEV_NOTIFIER_TWO_PASS,
 };
 
 /*
  * @notifier: HMM_RANGE_DEV_NOTIFIER_...
  * @refuse: the callback answers each invalidation that must not block with
  *	-EAGAIN, as if the driver's lock were taken
+ * @pause: the callback of a range that may block does not return until this is
+ *	0 again, the file is closed, or HMM_RANGE_DEV_MAX_MS are over
  */
 struct hmm_range_dev_config {
 	__u32	notifier;
 	__u32	refuse;
+	__u32	pause;
+	__u32	reserved;
 };
 
 /*
@@ -48,7 +58,10 @@ struct hmm_range_dev_bounds {
 	__u32	reserved;
 };
 
-/* By hmm_range_register_locked(). */
+/*
+ * With the mmap lock held: by hmm_range_register_locked(), or, if the range has
+ * a callback, by hmm_range_register_ops() after hmm_mm_track().
+ */
 #define HMM_RANGE_DEV_LOCKED	0x1U
 /* dev_private_owner is the open file's own; otherwise NULL. */
 #define HMM_RANGE_DEV_OWNER	0x2U
@@ -56,6 +69,12 @@ struct hmm_range_dev_bounds {
 #define HMM_RANGE_DEV_NO_ARRAY	0x4U
 /* With an interval notifier of its own, instead of a tracked range. */
 #define HMM_RANGE_DEV_LEGACY	0x8U
+/*
+ * In its first callback that no call on it is in the way of, the range is
+ * unregistered, by hmm_range_unregister_async(). From then on it is unknown to
+ * all calls but HMM_RANGE_IOC_UNREGISTER, which gives its id back.
+ */
+#define HMM_RANGE_DEV_ONCE	0x10U
 
 /*
  * @bounds: pointer to @count struct hmm_range_dev_bounds
@@ -73,11 +92,22 @@ struct hmm_range_dev_register {
 	__u32	range_flags;
 };
 
-/* @ids: pointer to @count __u32. Stops at the first one that is unknown. */
+/*
+ * By hmm_range_unregister_async(), if they have callbacks; the call still waits
+ * for the release.
+ */
+#define HMM_RANGE_DEV_ASYNC	0x1U
+
+/*
+ * @ids: pointer to @count __u32
+ * @flags: HMM_RANGE_DEV_ASYNC
+ *
+ * Stops at the first one that is unknown.
+ */
 struct hmm_range_dev_unregister {
 	__u64	ids;
 	__u32	count;
-	__u32	reserved;
+	__u32	flags;
 };
 
 /*
@@ -89,6 +119,23 @@ struct hmm_range_dev_range {
 	__u32	timeout_ms;
 	__u32	result;
 	__u32	reserved;
+};
+
+/*
+ * What the callback of a range was told, the last time.
+ *
+ * @start, @end: (out) its bounds
+ * @event: (out) enum mmu_notifier_event
+ * @calls: (out) how often it was called
+ * @finishes: (out) how often it had a second pass
+ */
+struct hmm_range_dev_calls {
+	__u32	id;
+	__u32	event;
+	__u64	start;
+	__u64	end;
+	__u32	calls;
+	__u32	finishes;
 };
 
 /* Bits of an entry. The first two are requests as well. */
@@ -103,9 +150,14 @@ enum {
 	HMM_RANGE_DEV_FAULT,
 	HMM_RANGE_DEV_FAULT_LOCKED,
 	HMM_RANGE_DEV_FAULT_UNLOCKED,
+	/* HMM_RANGE_IOC_MIRROR: all of it, by hmm_range_fault_commit(). */
+	HMM_RANGE_DEV_FAULT_COMMIT,
 };
 
-/* Fill the array with ones before the walk. */
+/*
+ * Fill the array with ones before the walk. HMM_RANGE_DEV_FAULT_COMMIT does so
+ * before each walk, and leaves the device's page table alone.
+ */
 #define HMM_RANGE_DEV_POISON		0x1U
 /*
  * HMM_RANGE_IOC_MIRROR, HMM_RANGE_IOC_COPY: leave the validity check out, as a
@@ -132,11 +184,15 @@ enum {
  * @requests: pointer to one __u32 per page; read if @flags_mask is not 0
  * @default_flags, @flags_mask: requests, for the fields of struct hmm_range
  * @flags: HMM_RANGE_DEV_POISON or HMM_RANGE_DEV_RETRY to walk,
- *	HMM_RANGE_DEV_SKIP_CHECK to mirror
- * @timeout_ms: 0 is no limit, for HMM_RANGE_DEV_FAULT_UNLOCKED alone
+ *	HMM_RANGE_DEV_SKIP_CHECK to mirror, or, with HMM_RANGE_DEV_FAULT_COMMIT,
+ *	HMM_RANGE_DEV_POISON
+ * @timeout_ms: 0 is no limit, for HMM_RANGE_DEV_FAULT_UNLOCKED and _COMMIT alone
  * @latency_us: how long the device takes from the walk to the check
  * @locked: (out) whether the mmap lock was still held after the walk; written
  *	on failure too
+ * @refusals: HMM_RANGE_DEV_FAULT_COMMIT: so many commits fail first
+ * @refusal: with this errno, a positive number
+ * @commits: (out) how often commit was called; written on failure too
  */
 struct hmm_range_dev_walk {
 	__u32	id;
@@ -150,6 +206,10 @@ struct hmm_range_dev_walk {
 	__u32	timeout_ms;
 	__u32	latency_us;
 	__u32	locked;
+	__u32	refusals;
+	__u32	refusal;
+	__u32	commits;
+	__u32	reserved;
 };
 
 /*
@@ -249,6 +309,13 @@ enum {
 	HMM_RANGE_DEV_STAT_UNMARKED,
 	/* Callbacks that answered -EAGAIN. */
 	HMM_RANGE_DEV_STAT_REFUSED,
+	/*
+	 * Callbacks of ranges that were not registered any more, or not over when
+	 * the range was unregistered or released: never.
+	 */
+	HMM_RANGE_DEV_STAT_STRAY,
+	/* Ranges that were released, after hmm_range_unregister_async(). */
+	HMM_RANGE_DEV_STAT_RELEASED,
 	/* Pages copied. */
 	HMM_RANGE_DEV_STAT_COPIED,
 	/* Callbacks of each enum mmu_notifier_event. */
@@ -274,5 +341,6 @@ struct hmm_range_dev_stats {
 /* The argument is the id of an invalidation, or 0 for all. */
 #define HMM_RANGE_IOC_RELEASE	_IO('H', 0x4b)
 #define HMM_RANGE_IOC_STATS	_IOR('H', 0x4c, struct hmm_range_dev_stats)
+#define HMM_RANGE_IOC_CALLS	_IOWR('H', 0x4d, struct hmm_range_dev_calls)
 
 #endif /* _LIB_TEST_HMM_RANGE_UAPI_H */

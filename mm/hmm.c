@@ -284,7 +284,7 @@ static struct vm_area_struct *hmm_range_lock_vma(const struct hmm_range *range)
 {
 	struct vm_area_struct *vma;
 
-	vma = lock_vma_under_rcu(range->tracking.mm, range->start);
+	vma = lock_vma_under_rcu(range->tracking.sub.mm, range->start);
 	if (vma && range->end > vma->vm_end) {
 		vma_end_read(vma);
 		vma = NULL;
@@ -415,7 +415,7 @@ int hmm_range_fault_unlocked_timeout(struct hmm_range *range,
 		might_lock_read(&range->notifier->mm->mmap_lock);
 		return hmm_fault_legacy(range, timeout);
 	}
-	mm = range->tracking.mm;
+	mm = range->tracking.sub.mm;
 	if (!mm)
 		return -EINVAL;
 	might_lock_read(&mm->mmap_lock);
@@ -433,3 +433,97 @@ int hmm_range_fault_unlocked_timeout(struct hmm_range *range,
 	return ret;
 }
 EXPORT_SYMBOL(hmm_range_fault_unlocked_timeout);
+
+/*
+ * One commit of hmm_range_fault_commit(): 0, -EBUSY if the range has to be walked
+ * again, -EAGAIN to be called again, or the driver's errno.
+ */
+static int hmm_commit_once(struct hmm_range *range,
+			   const struct hmm_commit_ops *ops, void *data,
+			   bool *valid)
+{
+	int ret = -EBUSY;
+
+	ops->lock(data);
+	*valid = hmm_range_valid(range);
+	if (*valid)
+		ret = ops->commit(range, data);
+	ops->unlock(data);
+	return ret;
+}
+
+/* How often in a row a commit may say -EAGAIN while nothing else happens. */
+#define HMM_COMMIT_TRIES	3
+
+static int hmm_fault_and_commit(struct hmm_range *range, unsigned long timeout,
+				const struct hmm_commit_ops *ops, void *data)
+{
+	const unsigned long deadline = jiffies + timeout;
+	unsigned long now, left = timeout;
+	unsigned int tries = 0;
+	bool valid = false;
+	int ret;
+
+	for (;;) {
+		if (!valid) {
+			ret = hmm_range_fault_unlocked_timeout(range, left);
+			if (ret)
+				return ret;
+			tries = 0;
+		}
+		ret = hmm_commit_once(range, ops, data, &valid);
+		if (valid && ret != -EAGAIN)
+			return ret;
+		if (valid && ++tries == HMM_COMMIT_TRIES)
+			return -EBUSY;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		now = jiffies;
+		if (timeout && time_after_eq(now, deadline))
+			return -EBUSY;
+		if (timeout)
+			left = deadline - now;
+		if (!valid)
+			hmm_range_retry(range);
+		cond_resched();
+	}
+}
+
+/**
+ * hmm_range_fault_commit() - fault in a range, and give it to the device
+ * @range: a registered range
+ * @timeout: how long to go on, in jiffies; 0 for no limit
+ * @ops: the driver's lock, and what it does under it
+ * @data: for @ops
+ *
+ * The whole loop: faults what is asked for, takes the driver's lock, and if the
+ * range is still valid calls &hmm_commit_ops.commit under it. What was hit
+ * meanwhile is read again, and nothing else.
+ *
+ * Context: as hmm_range_fault_unlocked_timeout() for a registered range; the
+ * driver's lock is not held.
+ *
+ * Return: 0, what &hmm_commit_ops.commit returned, or as
+ * hmm_range_fault_unlocked_timeout(), where -EBUSY also says that commit has
+ * returned -EAGAIN three times while nothing invalidated the range, and -EINVAL
+ * that &hmm_range.pfn_flags_mask is not 0.
+ */
+int hmm_range_fault_commit(struct hmm_range *range, unsigned long timeout,
+			   const struct hmm_commit_ops *ops, void *data)
+{
+	struct mm_struct *mm = range->tracking.sub.mm;
+	int ret;
+
+	/* A mask makes the array input too, which a second walk does not find. */
+	if (!hmm_range_tracker(range) || range->pfn_flags_mask)
+		return -EINVAL;
+	if (!mmget_not_zero(mm)) {
+		hmm_range_take_retry(range);
+		return -EFAULT;
+	}
+	ret = hmm_fault_and_commit(range, timeout, ops, data);
+	/* As in hmm_range_fault_unlocked_timeout(). */
+	mmput_async(mm);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(hmm_range_fault_commit);

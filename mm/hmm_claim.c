@@ -68,6 +68,7 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/oom.h>
+#include <linux/sched/signal.h>
 #include <asm/barrier.h>
 
 #include "hmm_internal.h"
@@ -163,11 +164,11 @@ static void hmm_walk_take_notes(struct hmm_walk *walk)
 /* The walk reads what is noted, and what is in flight. */
 static void hmm_walk_go_on(struct hmm_walk *walk)
 {
-	struct hmm_ranges *ranges = hmm_range_ranges(walk->range);
+	struct mmu_tracker *tracker = hmm_range_tracker(walk->range);
 	const struct mmu_notifier_range *invalidation;
 
 	/* Own ones that the range has ignored are noted only when they end. */
-	list_for_each_entry(invalidation, &ranges->invalidations, tracked)
+	list_for_each_entry(invalidation, &tracker->invalidations, tracked.node)
 		hmm_range_note(walk->range, invalidation);
 	hmm_walk_take_notes(walk);
 }
@@ -195,15 +196,15 @@ static void hmm_walk_go_round(struct hmm_walk *walk,
 static int hmm_walk_claim(struct hmm_walk *walk)
 {
 	struct hmm_range_tracking *tracking = &walk->range->tracking;
-	struct hmm_ranges *ranges = hmm_range_ranges(walk->range);
+	struct mmu_tracker *tracker = hmm_range_tracker(walk->range);
 	struct hmm_extent *extent = &walk->extent;
 	const struct mmu_notifier_range *invalidation;
 	unsigned long start;
 
-	lockdep_assert_held(&ranges->lock);
+	lockdep_assert_held(&tracker->lock);
 
 	walk->claimed = extent->end;
-	list_for_each_entry(invalidation, &ranges->invalidations, tracked) {
+	list_for_each_entry(invalidation, &tracker->invalidations, tracked.node) {
 		if (!hmm_overlaps(invalidation, extent->start, walk->claimed))
 			continue;
 		start = PAGE_ALIGN_DOWN(invalidation->start);
@@ -217,7 +218,7 @@ static int hmm_walk_claim(struct hmm_walk *walk)
 	}
 	tracking->unclaimed = (struct hmm_extent){ walk->claimed, extent->end };
 	tracking->faulting = NULL;
-	return ranges->dying ? -EFAULT : 0;
+	return tracker->dying ? -EFAULT : 0;
 }
 
 /*
@@ -228,22 +229,22 @@ static int hmm_walk_begin(struct hmm_walk *walk)
 {
 	struct hmm_range *range = walk->range;
 	struct hmm_range_tracking *tracking = &range->tracking;
-	struct hmm_ranges *ranges = hmm_range_ranges(range);
+	struct mmu_tracker *tracker = hmm_range_tracker(range);
 	int ret = 0;
 
 	if (hmm_range_take_retry(range))
 		walk->retry = true;
-	if (!ranges || !range->hmm_pfns || !hmm_range_has_window(range))
+	if (!tracker || !range->hmm_pfns || !hmm_range_has_window(range))
 		return -EINVAL;
 	if (range->pfn_flags_mask && tracking->flags & HMM_RANGE_SPARSE)
 		return -EINVAL;
-	if (!atomic_read(&tracking->mm->mm_users) ||
-	    check_stable_address_space(tracking->mm))
+	if (!atomic_read(&tracking->sub.mm->mm_users) ||
+	    check_stable_address_space(tracking->sub.mm))
 		return -EFAULT;
 	/* With a mask a second round would take the output of the first for requests. */
 	walk->rounds = walk->mask ? 0 : HMM_WALK_ROUNDS;
 
-	spin_lock(&ranges->lock);
+	spin_lock(&tracker->lock);
 	WRITE_ONCE(tracking->valid, false);
 	if (hmm_walk_is_retry(walk))
 		hmm_walk_go_on(walk);
@@ -251,19 +252,19 @@ static int hmm_walk_begin(struct hmm_walk *walk)
 		hmm_walk_new_call(walk);
 	if (walk->extent.end)
 		ret = hmm_walk_claim(walk);
-	spin_unlock(&ranges->lock);
+	spin_unlock(&tracker->lock);
 	return ret;
 }
 
 /* Give back what is claimed and not stored, before a fault. */
 void hmm_range_unclaim(struct hmm_walk *walk)
 {
-	struct hmm_ranges *ranges = hmm_range_ranges(walk->range);
+	struct mmu_tracker *tracker = hmm_range_tracker(walk->range);
 
-	spin_lock(&ranges->lock);
+	spin_lock(&tracker->lock);
 	walk->range->tracking.unclaimed = walk->extent;
 	walk->range->tracking.faulting = current;
-	spin_unlock(&ranges->lock);
+	spin_unlock(&tracker->lock);
 }
 
 /* Note what this round has not read, for the next walk. */
@@ -288,15 +289,15 @@ static void hmm_walk_put_back(struct hmm_walk *walk)
 static bool hmm_walk_again(struct hmm_walk *walk, int *err)
 {
 	struct hmm_range_tracking *tracking = &walk->range->tracking;
-	struct hmm_ranges *ranges = hmm_range_ranges(walk->range);
+	struct mmu_tracker *tracker = hmm_range_tracker(walk->range);
 	bool again = false;
 
-	spin_lock(&ranges->lock);
+	spin_lock(&tracker->lock);
 	tracking->unclaimed = (struct hmm_extent){};
 	tracking->faulting = NULL;
 	if (*err) {
 		hmm_walk_put_back(walk);
-	} else if (ranges->dying) {
+	} else if (tracker->dying) {
 		*err = -EFAULT;
 	} else if (hmm_dirty_is_empty(&tracking->dirty)) {
 		tracking->tried = ULONG_MAX;
@@ -310,18 +311,18 @@ static bool hmm_walk_again(struct hmm_walk *walk, int *err)
 	} else {
 		*err = -EBUSY;
 	}
-	spin_unlock(&ranges->lock);
+	spin_unlock(&tracker->lock);
 	return again;
 }
 
 static int hmm_walk_claim_more(struct hmm_walk *walk)
 {
-	struct hmm_ranges *ranges = hmm_range_ranges(walk->range);
+	struct mmu_tracker *tracker = hmm_range_tracker(walk->range);
 	int ret;
 
-	spin_lock(&ranges->lock);
+	spin_lock(&tracker->lock);
 	ret = hmm_walk_claim(walk);
-	spin_unlock(&ranges->lock);
+	spin_unlock(&tracker->lock);
 	return ret;
 }
 

@@ -1,72 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the files of HMM and the notifier core tell each other.
+ * What the files of HMM tell each other.
  */
 #ifndef MM_HMM_INTERNAL_H
 #define MM_HMM_INTERNAL_H
 
 #include <linux/hmm.h>
-#include <linux/interval_tree.h>
-#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
-#include <linux/rbtree.h>
-#include <linux/spinlock.h>
-#include <linux/wait.h>
 
-#ifdef CONFIG_HMM_MIRROR
-
-/*
- * The tracked ranges of one mm. Lives in its mmu_notifier_subscriptions, so it
- * stays while anybody holds a reference by mmgrab().
- */
-struct hmm_ranges {
-	/*
-	 * Protects everything here, and the tracking of each range in @ranges.
-	 * Nests inside all locks of the mm and of drivers, and nothing that
-	 * takes a lock is called with it held. Never taken by an interrupt.
-	 */
-	spinlock_t		lock;
-	/* The registered ranges, by address: &hmm_range.tracking.node. */
-	struct rb_root_cached	ranges;
-	/* Invalidations in flight: &mmu_notifier_range.tracked. */
-	struct list_head	invalidations;
-	/* Threads that wait for invalidations to end. */
-	wait_queue_head_t	wq;
-	/* The mm is being torn down; never cleared. */
-	bool			dying;
-};
-
-/* mm/mmu_notifier.c calls these in mm/hmm_range.c. */
-void hmm_ranges_init(struct hmm_ranges *ranges);
-void hmm_ranges_mark(struct interval_tree_node *node,
-		     const struct mmu_notifier_range *invalidation);
-void hmm_ranges_invalidate_end(struct hmm_ranges *ranges,
-			       struct mmu_notifier_range *invalidation);
-void hmm_ranges_release(struct hmm_ranges *ranges);
-
-/*
- * Called before any callback of this invalidation. Inline, since every one in
- * the mm comes here, and most hit no range at all.
- */
-static inline void
-hmm_ranges_invalidate_start(struct hmm_ranges *ranges,
-			    struct mmu_notifier_range *invalidation)
-{
-	struct interval_tree_node *node;
-
-	spin_lock(&ranges->lock);
-	list_add(&invalidation->tracked, &ranges->invalidations);
-	node = interval_tree_iter_first(&ranges->ranges, invalidation->start,
-					invalidation->end - 1);
-	if (node)
-		hmm_ranges_mark(node, invalidation);
-	spin_unlock(&ranges->lock);
-}
-
-/* mm/hmm_range.c calls these in mm/mmu_notifier.c. */
-struct hmm_ranges *mmu_notifier_hmm_ranges(struct mm_struct *mm);
-int mmu_notifier_track_ranges(struct mm_struct *mm);
+#include "mmu_interval.h"
 
 static inline void hmm_dirty_clear(struct hmm_dirty *dirty)
 {
@@ -189,15 +132,18 @@ void hmm_range_note(struct hmm_range *range,
 int hmm_range_wait(struct hmm_range *range, unsigned long timeout);
 
 /* NULL: it is not registered. */
-static inline struct hmm_ranges *hmm_range_ranges(const struct hmm_range *range)
+static inline struct mmu_tracker *
+hmm_range_tracker(const struct hmm_range *range)
 {
-	return range->notifier ? NULL : range->tracking.ranges;
+	return range->notifier ? NULL :
+				 READ_ONCE(range->tracking.sub.tracker);
 }
 
 /* Is the window that the driver has set aligned, not empty, and registered? */
 static inline bool hmm_range_has_window(const struct hmm_range *range)
 {
-	const struct interval_tree_node *node = &range->tracking.node;
+	const struct interval_tree_node *node =
+		&range->tracking.sub.interval_tree;
 
 	return range->start < range->end &&
 	       !offset_in_page(range->start | range->end) &&
@@ -215,32 +161,5 @@ static inline bool hmm_overlaps(const struct mmu_notifier_range *invalidation,
 bool hmm_range_take_retry(struct hmm_range *range);
 int hmm_range_walk(struct hmm_walk *walk);
 void hmm_range_unclaim(struct hmm_walk *walk);
-
-#else /* CONFIG_HMM_MIRROR */
-
-struct hmm_ranges {
-};
-
-static inline void hmm_ranges_init(struct hmm_ranges *ranges)
-{
-}
-
-static inline void
-hmm_ranges_invalidate_start(struct hmm_ranges *ranges,
-			    struct mmu_notifier_range *invalidation)
-{
-}
-
-static inline void
-hmm_ranges_invalidate_end(struct hmm_ranges *ranges,
-			  struct mmu_notifier_range *invalidation)
-{
-}
-
-static inline void hmm_ranges_release(struct hmm_ranges *ranges)
-{
-}
-
-#endif /* CONFIG_HMM_MIRROR */
 
 #endif /* MM_HMM_INTERNAL_H */

@@ -2,11 +2,11 @@
 /*
  * Tracked ranges: is what a walk read from the page table still valid?
  *
- * A tracked range is a subscription to the invalidations of an mm that has no
- * callback: the notifier core marks the ranges that an invalidation overlaps,
- * and drivers check the mark. Marking takes a spinlock and nothing
- * else, so it cannot sleep, fail or allocate, and ranges may come and go while
- * invalidations run.
+ * A tracked range is a subscription to the invalidations of an interval, as an
+ * interval notifier is (mm/mmu_interval.c), that has a state in place of a number:
+ * those that an invalidation overlaps are marked, and drivers check the mark.
+ * Marking takes a spinlock and nothing else, so it cannot sleep, fail or allocate,
+ * and ranges may come and go while invalidations run.
  *
  * A range is valid if all of its window, which is what the last walk was asked
  * for, has been read and nothing has hit it since. Only a walk makes it valid
@@ -35,19 +35,11 @@
  * and the callback, which waits for the lock, zaps them. If the callback takes
  * it first, the mark was set before that, and the check fails.
  *
- * Which invalidations are in flight is known exactly: each struct
- * mmu_notifier_range, which its caller keeps from start to end without changing
- * its bounds, event or owner, is linked into a list for that time. The first
- * registration in an mm switches the recording on, under mm_take_all_locks(),
- * when none can be in flight; it is never switched off, so a range that is
- * registered in the middle of an invalidation finds it in the list.
- *
  * mm/hmm_claim.c has what a walk does for it.
  */
 #include <linux/debugobjects.h>
 #include <linux/export.h>
 #include <linux/hmm.h>
-#include <linux/interval_tree.h>
 #include <linux/jiffies.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
@@ -67,13 +59,16 @@
 
 /*
  * The memory of a registered range is about to be freed, which has been reported.
- * Whoever asks for that does so until the object is gone, so take it back.
+ * Whoever asks for that does so until the object is gone, so take it back; not
+ * one that may be called at this moment.
  */
 static bool hmm_range_debug_fixup_free(void *addr, enum debug_obj_state state)
 {
-	if (state != ODEBUG_STATE_ACTIVE)
+	struct hmm_range *range = addr;
+
+	if (state != ODEBUG_STATE_ACTIVE || range->tracking.ops)
 		return false;
-	hmm_range_unregister(addr);
+	hmm_range_unregister(range);
 	return true;
 }
 
@@ -99,8 +94,13 @@ static void hmm_range_debug_unregister(struct hmm_range *range)
 }
 
 /*
- * Called by the notifier core.
+ * Marking.
  */
+
+static struct hmm_range *hmm_range_of(struct mmu_interval_notifier *sub)
+{
+	return container_of(sub, struct hmm_range, tracking.sub);
+}
 
 /* Test the event first; most events carry no owner. */
 static bool hmm_range_ignores(const struct hmm_range *range,
@@ -133,16 +133,16 @@ static bool hmm_range_asked_for(const struct hmm_range_tracking *tracking,
 	       invalidation->end <= tracking->unclaimed.end;
 }
 
-static void hmm_range_mark(struct hmm_range *range,
-			   const struct mmu_notifier_range *invalidation)
+/* Its window is hit. */
+static noinline void hmm_range_hit(struct hmm_range *range,
+				   const struct mmu_notifier_range *invalidation)
 {
 	struct hmm_range_tracking *tracking = &range->tracking;
 
-	if (hmm_range_asked_for(tracking, invalidation) ||
-	    !hmm_overlaps(invalidation, tracking->window.start,
-			  tracking->window.end))
+	if (hmm_range_asked_for(tracking, invalidation))
 		return;
-	if (tracking->valid && hmm_range_ignores(range, invalidation))
+	if (READ_ONCE(tracking->valid) &&
+	    hmm_range_ignores(range, invalidation))
 		return;
 	WRITE_ONCE(tracking->valid, false);
 	if (tracking->faulting != current)
@@ -150,85 +150,107 @@ static void hmm_range_mark(struct hmm_range *range,
 	hmm_range_note(range, invalidation);
 }
 
-/* The rest of hmm_ranges_invalidate_start(): @node is the first that is hit. */
-void hmm_ranges_mark(struct interval_tree_node *node,
-		     const struct mmu_notifier_range *invalidation)
+/* Called at the start of an invalidation and, if it has an owner, at its end. */
+static void hmm_range_mark(struct mmu_interval_notifier *sub,
+			   const struct mmu_notifier_range *invalidation,
+			   bool end)
 {
-	/* One that is empty, searched as [start, end - 1], can match. */
-	for (; node; node = interval_tree_iter_next(node, invalidation->start,
-						    invalidation->end - 1))
-		hmm_range_mark(container_of(node, struct hmm_range,
-					    tracking.node), invalidation);
-}
+	struct hmm_range *range = hmm_range_of(sub);
+	const struct hmm_extent *window = &range->tracking.window;
 
-/* What the owner's invalidation has hit of the ranges that it kept valid. */
-static noinline void
-hmm_ranges_note_own(struct hmm_ranges *ranges,
-		    const struct mmu_notifier_range *invalidation)
-{
-	struct interval_tree_node *node;
-	struct hmm_range *range;
-
-	for (node = interval_tree_iter_first(&ranges->ranges,
-					     invalidation->start,
-					     invalidation->end - 1);
-	     node; node = interval_tree_iter_next(node, invalidation->start,
-						  invalidation->end - 1)) {
-		range = container_of(node, struct hmm_range, tracking.node);
+	if (end) {
+		/* It may have hit a range that it kept valid. */
 		if (hmm_range_ignores(range, invalidation))
 			hmm_range_note(range, invalidation);
+		return;
 	}
+	if (!hmm_range_ignores(range, invalidation))
+		WRITE_ONCE(sub->invalidate_seq, invalidation->tracked.seq);
+	if (hmm_overlaps(invalidation, window->start, window->end))
+		hmm_range_hit(range, invalidation);
 }
 
-static noinline void hmm_ranges_wake(struct hmm_ranges *ranges)
+/*
+ * Callbacks.
+ */
+
+/* What the invalidation has hit of what is registered; false: nothing to be told. */
+static bool hmm_range_clip(const struct hmm_range *range,
+			   const struct mmu_notifier_range *invalidation,
+			   struct hmm_extent *hit)
 {
-	wake_up_all(&ranges->wq);
+	const struct interval_tree_node *node =
+		&range->tracking.sub.interval_tree;
+
+	hit->start = max(invalidation->start, node->start);
+	hit->end = min(invalidation->end, node->last + 1);
+	return hit->start < hit->end &&
+	       (range->tracking.flags & HMM_RANGE_OWN_EVENTS ||
+		!hmm_range_ignores(range, invalidation));
 }
 
-/* Called when the page table is changed, or when the start failed. */
-void hmm_ranges_invalidate_end(struct hmm_ranges *ranges,
-			       struct mmu_notifier_range *invalidation)
+static bool hmm_range_call(struct mmu_interval_notifier *sub,
+			   const struct mmu_notifier_range *invalidation,
+			   unsigned long cur_seq)
 {
-	spin_lock(&ranges->lock);
-	__list_del_entry(&invalidation->tracked);
-	if (unlikely(invalidation->owner))
-		hmm_ranges_note_own(ranges, invalidation);
-	spin_unlock(&ranges->lock);
+	struct hmm_range *range = hmm_range_of(sub);
+	struct hmm_extent hit;
 
-	/*
-	 * No barrier: a sleeper queues itself before it looks at the list under
-	 * the lock. If it found @invalidation there, it is in the queue by now.
-	 */
-	if (waitqueue_active(&ranges->wq))
-		hmm_ranges_wake(ranges);
+	return !hmm_range_clip(range, invalidation, &hit) ||
+	       range->tracking.ops->invalidate(range, invalidation, hit.start,
+					       hit.end);
 }
 
-/* Called before any callback of the release of the mm. */
-void hmm_ranges_release(struct hmm_ranges *ranges)
+static bool hmm_range_call_start(struct mmu_interval_notifier *sub,
+				 const struct mmu_notifier_range *invalidation,
+				 unsigned long cur_seq,
+				 struct mmu_interval_notifier_finish **finish)
 {
-	struct interval_tree_node *node;
-	struct hmm_range *range;
+	struct hmm_range *range = hmm_range_of(sub);
+	struct hmm_range_finish *second = NULL;
+	struct hmm_extent hit;
 
-	spin_lock(&ranges->lock);
-	WRITE_ONCE(ranges->dying, true);
-	for (node = interval_tree_iter_first(&ranges->ranges, 0, ULONG_MAX);
-	     node; node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
-		range = container_of(node, struct hmm_range, tracking.node);
-		WRITE_ONCE(range->tracking.valid, false);
-		WRITE_ONCE(range->tracking.seq, range->tracking.seq + 1);
-	}
-	spin_unlock(&ranges->lock);
-
-	wake_up_all(&ranges->wq);
+	if (!hmm_range_clip(range, invalidation, &hit))
+		return true;
+	if (!range->tracking.ops->invalidate_start(range, invalidation,
+						   hit.start, hit.end, &second))
+		return false;
+	if (second)
+		*finish = &second->finish;
+	return true;
 }
 
-void hmm_ranges_init(struct hmm_ranges *ranges)
+static void hmm_range_call_finish(struct mmu_interval_notifier_finish *finish)
 {
-	spin_lock_init(&ranges->lock);
-	ranges->ranges = RB_ROOT_CACHED;
-	INIT_LIST_HEAD(&ranges->invalidations);
-	init_waitqueue_head(&ranges->wq);
-	ranges->dying = false;
+	const struct hmm_range *range = hmm_range_of(finish->notifier);
+	struct hmm_range_finish *second;
+
+	second = container_of(finish, struct hmm_range_finish, finish);
+	range->tracking.ops->invalidate_finish(second);
+}
+
+static const struct mmu_interval_notifier_ops hmm_range_mark_ops = {
+	.mark = hmm_range_mark,
+};
+
+static const struct mmu_interval_notifier_ops hmm_range_call_ops = {
+	.mark = hmm_range_mark,
+	.invalidate = hmm_range_call,
+};
+
+static const struct mmu_interval_notifier_ops hmm_range_two_pass_ops = {
+	.mark = hmm_range_mark,
+	.invalidate_start = hmm_range_call_start,
+	.invalidate_finish = hmm_range_call_finish,
+};
+
+static const struct mmu_interval_notifier_ops *
+hmm_range_core_ops(const struct hmm_range_ops *ops)
+{
+	if (!ops)
+		return &hmm_range_mark_ops;
+	return ops->invalidate_start ? &hmm_range_two_pass_ops :
+				       &hmm_range_call_ops;
 }
 
 /*
@@ -263,8 +285,9 @@ static void hmm_range_reset(struct hmm_range *range, unsigned long start,
 static void hmm_range_disown(struct hmm_range *range)
 {
 	hmm_range_debug_unregister(range);
-	range->tracking.mm = NULL;
-	range->tracking.ranges = NULL;
+	range->tracking.sub.mm = NULL;
+	/* Pairs with the READ_ONCE() in hmm_range_tracker(). */
+	WRITE_ONCE(range->tracking.sub.tracker, NULL);
 }
 
 static bool hmm_range_is_sound(const struct hmm_range *range,
@@ -275,24 +298,44 @@ static bool hmm_range_is_sound(const struct hmm_range *range,
 
 	return range->start < range->end && range->end <= mm->task_size &&
 	       !offset_in_page(range->start | range->end) &&
-	       !(range->flags & ~HMM_RANGE_SPARSE) &&
+	       !(range->flags & ~(HMM_RANGE_SPARSE | HMM_RANGE_OWN_EVENTS)) &&
 	       !(range->ignore_events & ~events);
+}
+
+static bool hmm_range_has_sound_ops(const struct hmm_range_ops *ops)
+{
+	return !ops || (!ops->invalidate != !ops->invalidate_start &&
+			!ops->invalidate_start == !ops->invalidate_finish);
 }
 
 static int hmm_ranges_record_locked(struct mm_struct *mm)
 {
-	if (mmu_notifier_hmm_ranges(mm))
+	if (mmu_notifier_tracker(mm))
 		return 0;
 	if (!atomic_read(&mm->mm_users))
 		return -EFAULT;
-	return mmu_notifier_track_ranges(mm);
+	return __mmu_notifier_register(NULL, mm);
 }
+
+#ifdef CONFIG_LOCKDEP
+static bool hmm_mmap_lock_is_held(const struct mm_struct *mm)
+{
+	return debug_locks && lockdep_is_held(&mm->mmap_lock);
+}
+#else
+static bool hmm_mmap_lock_is_held(const struct mm_struct *mm)
+{
+	return false;
+}
+#endif
 
 /* Switch recording on, unless somebody else does so first. */
 static noinline int hmm_ranges_record(struct mm_struct *mm)
 {
 	int ret;
 
+	if (WARN_ON_ONCE(hmm_mmap_lock_is_held(mm)))
+		return -EINVAL;
 	might_sleep();
 	might_lock(&mm->mmap_lock);
 	if (!mmget_not_zero(mm))
@@ -313,39 +356,44 @@ static noinline int hmm_ranges_record(struct mm_struct *mm)
  */
 static __always_inline int
 hmm_range_insert(struct hmm_range *range, struct mm_struct *mm,
+		 const struct hmm_range_ops *ops,
 		 int (*record)(struct mm_struct *mm))
 {
 	struct hmm_range_tracking *tracking = &range->tracking;
-	struct hmm_ranges *ranges = mmu_notifier_hmm_ranges(mm);
+	struct mmu_tracker *tracker = mmu_notifier_tracker(mm);
 	int ret;
 
 	if (!atomic_read(&mm->mm_users))
 		return -EFAULT;
-	if (unlikely(!ranges)) {
+	if (unlikely(!tracker)) {
 		ret = record(mm);
 		if (ret)
 			return ret;
-		ranges = mmu_notifier_hmm_ranges(mm);
+		tracker = mmu_notifier_tracker(mm);
 	}
-	/* Pairs with the mmdrop() in hmm_range_unregister(). */
+	/* Pairs with the mmdrop() of unregistering, here or in mm/mmu_interval.c. */
 	mmgrab(mm);
-	tracking->mm = mm;
-	tracking->ranges = ranges;
+	tracking->sub.mm = mm;
+	tracking->sub.ops = hmm_range_core_ops(ops);
+	tracking->sub.interval_tree.start = range->start;
+	tracking->sub.interval_tree.last = range->end - 1;
+	tracking->ops = ops;
 	tracking->owner = range->dev_private_owner;
 	tracking->ignore_events = range->ignore_events;
 	tracking->flags = range->flags;
-	tracking->node.start = range->start;
-	tracking->node.last = range->end - 1;
 
-	spin_lock(&ranges->lock);
-	interval_tree_insert(&tracking->node, &ranges->ranges);
-	spin_unlock(&ranges->lock);
+	spin_lock(&tracker->lock);
+	mmu_tracker_insert(tracker, &tracking->sub,
+			   ops ? MMU_TRACKER_MARK | MMU_TRACKER_CALL_LATER :
+				 MMU_TRACKER_MARK);
+	spin_unlock(&tracker->lock);
 	return 0;
 }
 
 static __always_inline int
 __hmm_range_register(struct hmm_range *range, struct mm_struct *mm,
 		     unsigned long start, unsigned long end,
+		     const struct hmm_range_ops *ops,
 		     int (*record)(struct mm_struct *mm))
 {
 	int ret;
@@ -355,8 +403,8 @@ __hmm_range_register(struct hmm_range *range, struct mm_struct *mm,
 		return ret;
 	hmm_range_reset(range, start, end);
 	ret = -EINVAL;
-	if (hmm_range_is_sound(range, mm))
-		ret = hmm_range_insert(range, mm, record);
+	if (hmm_range_is_sound(range, mm) && hmm_range_has_sound_ops(ops))
+		ret = hmm_range_insert(range, mm, ops, record);
 	if (ret)
 		hmm_range_disown(range);
 	return ret;
@@ -378,7 +426,8 @@ __hmm_range_register(struct hmm_range *range, struct mm_struct *mm,
  * Context: May sleep. The caller holds a reference to @mm, as by mmgrab(), and
  * neither its mmap lock nor a lock that an invalidation may take. Only the first
  * registration in an mm takes the mmap lock, for write, and all the locks of the
- * mm; later ones take a spinlock and never wait for an invalidation.
+ * mm; later ones, and all after hmm_mm_track(), take a spinlock, never wait for
+ * an invalidation, and may be made with those locks held.
  *
  * Return: 0, or
  *
@@ -387,12 +436,14 @@ __hmm_range_register(struct hmm_range *range, struct mm_struct *mm,
  *   cannot be ignored.
  * * -EFAULT: @mm has no users any more.
  * * -ENOMEM: no memory for the notifier subscriptions of @mm.
- * * -EINTR: a fatal signal came while the locks were awaited.
+ * * -EINTR: a signal came while the locks of @mm were taken, or a fatal one
+ *   while they were awaited.
  */
 int hmm_range_register(struct hmm_range *range, struct mm_struct *mm,
 		       unsigned long start, unsigned long end)
 {
-	return __hmm_range_register(range, mm, start, end, hmm_ranges_record);
+	return __hmm_range_register(range, mm, start, end, NULL,
+				    hmm_ranges_record);
 }
 EXPORT_SYMBOL_GPL(hmm_range_register);
 
@@ -413,64 +464,137 @@ int hmm_range_register_locked(struct hmm_range *range, struct mm_struct *mm,
 			      unsigned long start, unsigned long end)
 {
 	mmap_assert_write_locked(mm);
-	return __hmm_range_register(range, mm, start, end,
+	return __hmm_range_register(range, mm, start, end, NULL,
 				    hmm_ranges_record_locked);
 }
 EXPORT_SYMBOL_GPL(hmm_range_register_locked);
+
+/**
+ * hmm_range_register_ops() - track a range, and be called when it is hit
+ * @range: as for hmm_range_register()
+ * @mm: as for hmm_range_register()
+ * @start: as for hmm_range_register()
+ * @end: as for hmm_range_register()
+ * @ops: the callbacks; they stay until the range is unregistered
+ *
+ * Context: as hmm_range_register().
+ *
+ * Return: as hmm_range_register(); -EINVAL also if @ops has neither or both of
+ * &hmm_range_ops.invalidate and &hmm_range_ops.invalidate_start, or only one of
+ * the two passes.
+ */
+int hmm_range_register_ops(struct hmm_range *range, struct mm_struct *mm,
+			   unsigned long start, unsigned long end,
+			   const struct hmm_range_ops *ops)
+{
+	return __hmm_range_register(range, mm, start, end, ops,
+				    hmm_ranges_record);
+}
+EXPORT_SYMBOL_GPL(hmm_range_register_ops);
+
+/**
+ * hmm_mm_track() - record the invalidations of an mm from now on
+ * @mm: the address space
+ *
+ * After it hmm_range_register() and hmm_range_register_ops() take a spinlock and
+ * nothing else, so that they may be called with the mmap lock or locks of the
+ * driver held.
+ *
+ * Context: May sleep. The caller holds a reference to @mm, as by mmgrab(), and
+ * neither its mmap lock, which is a WARN and -EINVAL, nor a lock that an
+ * invalidation takes.
+ *
+ * Return: 0, also if it was so already; -EFAULT: @mm has no users any more;
+ * -ENOMEM; -EINTR: a signal came while the locks of @mm were taken.
+ */
+int hmm_mm_track(struct mm_struct *mm)
+{
+	if (!atomic_read(&mm->mm_users))
+		return -EFAULT;
+	return mmu_notifier_tracker(mm) ? 0 : hmm_ranges_record(mm);
+}
+EXPORT_SYMBOL_GPL(hmm_mm_track);
 
 /**
  * hmm_range_unregister() - stop tracking a range
  * @range: the range; nothing happens if it is zeroed or unregistered already
  *
  * No other call on @range is running, and none follows but hmm_range_valid(),
- * which is false from now on, and hmm_range_register().
+ * which is false from now on, and one that registers it again.
  *
- * Context: Takes a spinlock and never waits for an invalidation. May drop the
- * last reference to the mm; a caller that must not sleep, or holds locks of the
- * mm, holds another one. Interrupts are on, so no lock is held that an interrupt
- * takes. Works on an mm that is dying or dead.
+ * Context: Takes a spinlock and never waits for an invalidation; but a range with
+ * &struct hmm_range_ops waits for those that hit it and are making their calls, so
+ * it is not unregistered in a callback, nor with a lock held that one takes. May
+ * drop the last reference to the mm; a caller that must not sleep, or holds locks
+ * of the mm, holds another one. Task context with interrupts on, so no lock is held
+ * that an interrupt takes. Works on an mm that is dying or dead.
  */
 void hmm_range_unregister(struct hmm_range *range)
 {
-	struct hmm_ranges *ranges = hmm_range_ranges(range);
-	struct mm_struct *mm = range->tracking.mm;
+	struct mmu_tracker *tracker = hmm_range_tracker(range);
+	struct mm_struct *mm = range->tracking.sub.mm;
 
-	if (!ranges)
+	if (!tracker)
 		return;
-	lockdep_assert_irqs_enabled();
+	mmu_tracker_assert_task();
 
-	spin_lock(&ranges->lock);
-	interval_tree_remove(&range->tracking.node, &ranges->ranges);
+	if (range->tracking.ops) {
+		/* Before it leaves the tree, and no walk runs: so it stays. */
+		WRITE_ONCE(range->tracking.valid, false);
+		if (mmu_tracker_remove(tracker, &range->tracking.sub))
+			hmm_range_disown(range);
+		return;
+	}
+	spin_lock(&tracker->lock);
+	mmu_tracker_erase(tracker, &range->tracking.sub);
 	WRITE_ONCE(range->tracking.valid, false);
-	spin_unlock(&ranges->lock);
+	spin_unlock(&tracker->lock);
 
 	hmm_range_disown(range);
 	mmdrop(mm);
 }
 EXPORT_SYMBOL_GPL(hmm_range_unregister);
 
+static void hmm_range_released(struct mmu_interval_notifier *sub)
+{
+	struct hmm_range *range = hmm_range_of(sub);
+
+	hmm_range_disown(range);
+	range->tracking.ops->release(range);
+}
+
+/**
+ * hmm_range_unregister_async() - stop tracking a range, without waiting
+ * @range: a range with &hmm_range_ops.release, which is called when no callback
+ *	of @range runs any more and none will; maybe before this returns. Nothing
+ *	happens if this was called for it already, and that has not returned.
+ *
+ * No walk of @range runs, nor hmm_range_fault_commit(). A callback that was due
+ * may see a range that is being unregistered. hmm_range_unregister() is not called
+ * for it any more: it WARNs and does nothing.
+ *
+ * Context: Task context, also a callback of @range; spinlocks may be held. A module
+ * that has called it calls mmu_notifier_synchronize() before it goes away. Else as
+ * hmm_range_unregister().
+ */
+void hmm_range_unregister_async(struct hmm_range *range)
+{
+	struct mmu_tracker *tracker = hmm_range_tracker(range);
+	const struct hmm_range_ops *ops = range->tracking.ops;
+
+	/* The caller may race with hmm_range_released(): ask for it once. */
+	if (!tracker || WARN_ON_ONCE(!ops || !ops->release))
+		return;
+	/* Before it leaves the tree, and no walk runs: so it stays. */
+	WRITE_ONCE(range->tracking.valid, false);
+	mmu_tracker_remove_async(tracker, &range->tracking.sub,
+				 hmm_range_released);
+}
+EXPORT_SYMBOL_GPL(hmm_range_unregister_async);
+
 /*
  * Validity, and waiting.
  */
-
-/*
- * May [@start, @end) be read now, as far as invalidations go? 0, -EBUSY while
- * one that overlaps it is in flight, or -EFAULT for good.
- */
-static int hmm_ranges_readable(const struct hmm_ranges *ranges,
-			       unsigned long start, unsigned long end)
-{
-	const struct mmu_notifier_range *invalidation;
-
-	lockdep_assert_held(&ranges->lock);
-
-	if (ranges->dying)
-		return -EFAULT;
-	list_for_each_entry(invalidation, &ranges->invalidations, tracked)
-		if (hmm_overlaps(invalidation, start, end))
-			return -EBUSY;
-	return 0;
-}
 
 /**
  * hmm_range_begin() - arm a range without a walk
@@ -497,23 +621,72 @@ static int hmm_ranges_readable(const struct hmm_ranges *ranges,
 int hmm_range_begin(struct hmm_range *range)
 {
 	struct hmm_range_tracking *tracking = &range->tracking;
-	struct hmm_ranges *ranges = hmm_range_ranges(range);
+	struct mmu_tracker *tracker = hmm_range_tracker(range);
 	int ret;
 
-	if (!ranges || !hmm_range_has_window(range))
+	if (!tracker || !hmm_range_has_window(range))
 		return -EINVAL;
-	lockdep_assert_irqs_enabled();
+	mmu_tracker_assert_task();
 
-	spin_lock(&ranges->lock);
-	ret = hmm_ranges_readable(ranges, range->start, range->end);
+	spin_lock(&tracker->lock);
+	ret = mmu_tracker_readable(tracker, range->start, range->end - 1);
 	tracking->window = (struct hmm_extent){ range->start, range->end };
 	hmm_dirty_clear(&tracking->dirty);
 	tracking->call.hmm_pfns = NULL;
 	WRITE_ONCE(tracking->valid, !ret);
-	spin_unlock(&ranges->lock);
+	spin_unlock(&tracker->lock);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(hmm_range_begin);
+
+/**
+ * hmm_range_begin_seq() - begin to use a range that has several users
+ * @range: a registered range
+ *
+ * In place of hmm_range_begin() and hmm_range_valid(), which have one state for
+ * all: each user has a number of his own. It speaks of all that was registered,
+ * and does not go with the walks of @range.
+ *
+ * Context: as hmm_range_begin(), but any number of threads may call it.
+ *
+ * Return: the number for hmm_range_unchanged(); 0, for which that is false, while
+ * an overlapping invalidation is in flight, the mm is dying, or @range is not
+ * registered.
+ */
+unsigned long hmm_range_begin_seq(struct hmm_range *range)
+{
+	const struct interval_tree_node *node =
+		&range->tracking.sub.interval_tree;
+	struct mmu_tracker *tracker = hmm_range_tracker(range);
+	unsigned long seq = 0;
+
+	if (!tracker)
+		return 0;
+	mmu_tracker_assert_task();
+
+	spin_lock(&tracker->lock);
+	if (!mmu_tracker_readable(tracker, node->start, node->last))
+		seq = READ_ONCE(range->tracking.sub.invalidate_seq);
+	spin_unlock(&tracker->lock);
+	return seq;
+}
+EXPORT_SYMBOL_GPL(hmm_range_begin_seq);
+
+/**
+ * hmm_range_unchanged() - has nothing hit a range since hmm_range_begin_seq()?
+ * @range: the range, which is still registered
+ * @seq: what hmm_range_begin_seq() returned
+ *
+ * Context: as hmm_range_valid().
+ *
+ * Return: true if no invalidation has started since that overlaps what was
+ * registered, but for own ones that are ignored.
+ */
+bool hmm_range_unchanged(const struct hmm_range *range, unsigned long seq)
+{
+	return seq & 1 && READ_ONCE(range->tracking.sub.invalidate_seq) == seq;
+}
+EXPORT_SYMBOL_GPL(hmm_range_unchanged);
 
 /**
  * hmm_range_valid() - is the last walk of a range still valid?
@@ -541,23 +714,6 @@ bool hmm_range_valid(const struct hmm_range *range)
 }
 EXPORT_SYMBOL_GPL(hmm_range_valid);
 
-static int hmm_range_poll(struct hmm_ranges *ranges,
-			  const struct hmm_range *range)
-{
-	int ret;
-
-	lockdep_assert_irqs_enabled();
-
-	/* Most often nothing is in flight; what counts is what a walk claims. */
-	if (list_empty(&ranges->invalidations) && !READ_ONCE(ranges->dying))
-		return 0;
-
-	spin_lock(&ranges->lock);
-	ret = hmm_ranges_readable(ranges, range->start, range->end);
-	spin_unlock(&ranges->lock);
-	return ret;
-}
-
 /*
  * Sleep until no overlapping invalidation is in flight, for @timeout jiffies at
  * most: 0, -EBUSY when the time is up, -EFAULT when the mm is dying, -EINTR on
@@ -565,27 +721,11 @@ static int hmm_range_poll(struct hmm_ranges *ranges,
  */
 int hmm_range_wait(struct hmm_range *range, unsigned long timeout)
 {
-	struct hmm_ranges *ranges = hmm_range_ranges(range);
-	long left;
-	int ret;
+	struct mmu_tracker *tracker = hmm_range_tracker(range);
 
-	if (!ranges || !hmm_range_has_window(range))
+	if (!tracker || !hmm_range_has_window(range))
 		return -EINVAL;
-	if (timeout) {
-		might_sleep();
-		/* Waiting for one invalidation from within another may deadlock. */
-		lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
-		lock_map_release(&__mmu_notifier_invalidate_range_start_map);
-	}
-	ret = hmm_range_poll(ranges, range);
-	if (ret != -EBUSY || !timeout)
-		return ret;
-
-	timeout = min_t(unsigned long, timeout, MAX_SCHEDULE_TIMEOUT);
-	left = wait_event_killable_timeout(ranges->wq,
-					   (ret = hmm_range_poll(ranges, range)) != -EBUSY,
-					   timeout);
-	return left < 0 ? -EINTR : ret;
+	return mmu_tracker_wait(tracker, range->start, range->end - 1, timeout);
 }
 
 /**

@@ -98,7 +98,7 @@ void hmm_walk_init(struct hmm_walk *walk, struct hmm_range *range,
 		   struct vm_area_struct *vma, int *locked, bool fault)
 {
 	walk->range = range;
-	walk->mm = range->notifier ? range->notifier->mm : range->tracking.mm;
+	walk->mm = range->notifier ? range->notifier->mm : range->tracking.sub.mm;
 	walk->vma = vma;
 	walk->locked = locked;
 	walk->fault = fault;

@@ -102,7 +102,7 @@ survived()
 	seen lockdep 'WARNING: possible circular locking dependency'
 	boot debug ranges-locks 'insmod /bin/ranges.ko kind=register-locked'
 	blamed 'a range is registered with the mmap lock held' \
-		'WARNING: possible recursive locking detected' register_locked_for_read
+		'WARNING: .*hmm_ranges_record' register_locked_for_read
 }
 
 # The same boot: each report with the place in ranges.c where it is to be mended

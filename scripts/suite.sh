@@ -87,7 +87,7 @@ suite_own_debug()
 	in_guest $debug "${commands[@]}"
 }
 
-# Each kind of memory for 10 seconds; then without the check of validity, which has to be found out
+# Each kind of memory for 10 seconds; with ranges that have callbacks; then without the check of validity, which has to be found out
 suite_stress_release() { stress $release; }
 suite_stress_debug() { stress $debug; }
 
@@ -96,7 +96,7 @@ stress()
 {
 	local memory="$memory init_on_free=1"
 
-	in_guest "$1" hmm_range_stress "hmm_range_stress --memory anonymous --seconds 5 --break"
+	in_guest "$1" hmm_range_stress "hmm_range_stress --memory anonymous --ops" "hmm_range_stress --memory anonymous --seconds 5 --break"
 }
 
 # What the base has for the code that the series changes

@@ -10,7 +10,8 @@ mm/tests/hmm_walk_kunit.c, cell by cell; configs/walk-tables says which rows are
 about the same.  gup: the functions, their errnos and the flags of their faults,
 in Documentation/core-api/get_user_pages.rst, with mm/tests/gup_kunit.c, and that
 it names all tests there.  tests: that each row of Documentation/mm/hmm_tests.rst
-names tests, and that there are such tests.  Prints each difference, and fails if
+names tests, that there are such tests, and that it names each test of interval
+notifiers and of ranges with callbacks.  Prints each difference, and fails if
 there is one.
 """
 
@@ -190,13 +191,13 @@ def check_gup(root):
 
 def check_tests(root):
     text = (root / "Documentation/mm/hmm_tests.rst").read_text()
-    section = text[text.rindex("\nWhat each test is there for\n"):text.rindex("\nRules of GUP\n")]
+    section = text[text.rindex("\nProperties\n"):text.rindex("\nRules of GUP\n")]
     tests = set()
     for directory in ("mm/tests", "tools/testing"):
         for path in (root / directory).rglob("*.c"):
             tests.update(re.findall(r"\b(?:KUNIT_CASE\w*\(|TEST\(|TEST_F\w*\(\w+,\s*)(\w+)", path.read_text()))
     for edit, *cells in list_tables(section):
-        if edit == "edit":
+        if edit in ("edit", "property"):
             continue
         named = re.findall(r"(?<!same )\b[a-z]\w*_\w+\b", " ".join(cells))
         if not named and "the same" not in " ".join(cells):
@@ -204,9 +205,12 @@ def check_tests(root):
         for name in named:
             if name not in tests:
                 wrong(f"hmm_tests.rst: '{edit}': there is no test {name}")
-    for number in re.findall(r"^T(\d+)$", text, re.M):
-        if not any(test.startswith(f"t{number}_") for test in tests):
-            wrong(f"hmm_tests.rst: no test of T{number}")
+    for kind, number in re.findall(r"^([OT])(\d+)$", text, re.M):
+        if not any(test.startswith(f"{kind.lower()}{number}_") for test in tests):
+            wrong(f"hmm_tests.rst: no test of {kind}{number}")
+    for test in tests:
+        if re.match(r"o\d+_|t16_", test) and not re.search(rf"\b{test}\b", section):
+            wrong(f"hmm_tests.rst: the test {test} is not in it")
 
 
 def main(what, root=ROOT):

@@ -14,11 +14,10 @@
 #define LINUX_HMM_H
 
 #include <linux/bits.h>
-#include <linux/interval_tree.h>
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
 
-struct hmm_ranges;
-struct mmu_interval_notifier;
+struct mmu_tracker;
 struct task_struct;
 
 /**
@@ -138,17 +137,16 @@ struct hmm_dirty {
 /*
  * What mm/hmm_range.c keeps in a tracked range. Drivers do not look inside.
  *
- * @mm, @ranges, @node, @owner, @ignore_events and @flags do not change while the
+ * @sub, @ops, @owner, @ignore_events and @flags do not change while the
  * range is registered. @retry and @tried are the walking thread's, without a lock.
- * All else is written under the lock of the mm's struct hmm_ranges; @valid and
- * @seq are also read without it.
+ * All else is written under the lock of the mm's struct mmu_tracker, but @valid
+ * may be cleared without it; @valid and @seq are also read without it.
  */
 struct hmm_range_tracking {
-	/* The mm whose ranges this one is among, and these; NULL: not registered. */
-	struct mm_struct	*mm;
-	struct hmm_ranges	*ranges;
-	/* The bounds as registered. */
-	struct interval_tree_node node;
+	/* The bounds as registered, and of which mm; @tracker NULL: not registered. */
+	struct mmu_interval_notifier sub;
+	/* NULL: nothing is called. */
+	const struct hmm_range_ops *ops;
 	/* Own invalidations of these events keep a valid range valid. */
 	void			*owner;
 	unsigned int		ignore_events;
@@ -189,9 +187,12 @@ struct hmm_range_tracking {
  *	to find the entries that the walk wrote; those in between hold what
  *	they held before. Requests page by page do not go with it: a walk with
  *	&hmm_range.pfn_flags_mask set is -EINVAL.
+ * @HMM_RANGE_OWN_EVENTS: The callbacks of &struct hmm_range_ops are called for
+ *	own invalidations too that &hmm_range.ignore_events names.
  */
 enum hmm_range_flags {
 	HMM_RANGE_SPARSE = 1U << 0,
+	HMM_RANGE_OWN_EVENTS = 1U << 1,
 };
 
 /**
@@ -239,6 +240,60 @@ struct hmm_range {
 	unsigned int		flags;
 
 	struct hmm_range_tracking tracking;
+};
+
+/**
+ * struct hmm_range_finish - the second pass of a callback of a range
+ * @finish: private
+ *
+ * Embedded in what the two passes share; see &struct mmu_interval_notifier_finish.
+ */
+struct hmm_range_finish {
+	struct mmu_interval_notifier_finish finish;
+};
+
+/**
+ * struct hmm_range_ops - what is called when a tracked range is hit
+ * @invalidate: stop the device from using [@start, @end), which is what the
+ *	invalidation has hit of the range as it was registered; its bounds need not
+ *	be page aligned. If that is in the window of the last walk, the range is
+ *	not valid any more, unless it is an own event (%HMM_RANGE_OWN_EVENTS). May
+ *	sleep, unless mmu_notifier_range_blockable() is false; then it may return
+ *	false, to say that it would have to. Else it returns true.
+ * @invalidate_start: the same in two passes, in place of @invalidate: begin, and
+ *	let *@finish, which is NULL before, point to what the second pass needs.
+ *	If it stays NULL there is no second pass, and all has to be done here.
+ * @invalidate_finish: the second pass, after the first ones of all ranges
+ * @release: the range is not touched any more, after
+ *	hmm_range_unregister_async(): its memory may go. Must not sleep.
+ *
+ * They are called after interval notifiers and before plain ones, without a lock
+ * of the notifier core, but with what the invalidation holds of the mm; at the
+ * end of the mm with MMU_NOTIFY_RELEASE, for all of the range.
+ */
+struct hmm_range_ops {
+	bool (*invalidate)(struct hmm_range *range,
+			   const struct mmu_notifier_range *invalidation,
+			   unsigned long start, unsigned long end);
+	bool (*invalidate_start)(struct hmm_range *range,
+				 const struct mmu_notifier_range *invalidation,
+				 unsigned long start, unsigned long end,
+				 struct hmm_range_finish **finish);
+	void (*invalidate_finish)(struct hmm_range_finish *finish);
+	void (*release)(struct hmm_range *range);
+};
+
+/**
+ * struct hmm_commit_ops - the driver's part of hmm_range_fault_commit()
+ * @lock: take the lock that the callback takes to tear entries down
+ * @unlock: release it
+ * @commit: give the device what is in the array: 0, -EAGAIN to be called again,
+ *	or an errno that ends the call
+ */
+struct hmm_commit_ops {
+	void (*lock)(void *data);
+	void (*unlock)(void *data);
+	int (*commit)(struct hmm_range *range, void *data);
 };
 
 /**
@@ -291,9 +346,16 @@ int hmm_range_register(struct hmm_range *range, struct mm_struct *mm,
 		       unsigned long start, unsigned long end);
 int hmm_range_register_locked(struct hmm_range *range, struct mm_struct *mm,
 			      unsigned long start, unsigned long end);
+int hmm_range_register_ops(struct hmm_range *range, struct mm_struct *mm,
+			   unsigned long start, unsigned long end,
+			   const struct hmm_range_ops *ops);
+int hmm_mm_track(struct mm_struct *mm);
 void hmm_range_unregister(struct hmm_range *range);
+void hmm_range_unregister_async(struct hmm_range *range);
 int hmm_range_begin(struct hmm_range *range);
 bool hmm_range_valid(const struct hmm_range *range);
+unsigned long hmm_range_begin_seq(struct hmm_range *range);
+bool hmm_range_unchanged(const struct hmm_range *range, unsigned long seq);
 bool hmm_range_wait_until_valid(struct hmm_range *range,
 				unsigned long timeout_ms);
 
@@ -302,6 +364,8 @@ int hmm_range_fault(struct hmm_range *range);
 int hmm_range_fault_locked(struct hmm_range *range, int *locked);
 int hmm_range_fault_unlocked_timeout(struct hmm_range *range,
 				     unsigned long timeout);
+int hmm_range_fault_commit(struct hmm_range *range, unsigned long timeout,
+			   const struct hmm_commit_ops *ops, void *data);
 void hmm_range_retry(struct hmm_range *range);
 
 /*

@@ -142,7 +142,7 @@ void hmm_test_invalidate(struct mm_struct *mm, unsigned long first,
 
 int hmm_test_snapshot(struct hmm_range *range)
 {
-	struct mm_struct *mm = range->tracking.mm;
+	struct mm_struct *mm = range->tracking.sub.mm;
 	int ret;
 
 	mmap_read_lock(mm);
@@ -153,7 +153,7 @@ int hmm_test_snapshot(struct hmm_range *range)
 
 int hmm_test_fault(struct hmm_range *range)
 {
-	struct mm_struct *mm = range->tracking.mm;
+	struct mm_struct *mm = range->tracking.sub.mm;
 	int ret;
 
 	mmap_read_lock(mm);
@@ -368,7 +368,7 @@ void hmm_test_expect_walked(struct kunit *test, const struct hmm_range *range,
 {
 	const unsigned long first = (range->start - HMM_TEST_BASE) >> PAGE_SHIFT;
 	struct mm_struct *mm = range->notifier ? range->notifier->mm :
-						 range->tracking.mm;
+						 range->tracking.sub.mm;
 	unsigned long entry;
 
 	mmap_read_lock(mm);

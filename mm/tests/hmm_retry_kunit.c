@@ -380,7 +380,7 @@ static struct hmm_test_recorder *map_recorder(struct kunit *test,
 /* Returns what the call does, with the mmap lock let go if it still is held. */
 static int fault_locked(struct hmm_range *range, int *locked)
 {
-	struct mm_struct *mm = range->tracking.mm;
+	struct mm_struct *mm = range->tracking.sub.mm;
 	int ret;
 
 	mmap_read_lock(mm);

@@ -217,7 +217,7 @@ static void flags_are_latched(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nr_written(range, NR_LEAF), NR_LEAF);
 	hmm_range_unregister(range);
 
-	range->flags = HMM_RANGE_SPARSE << 1;
+	range->flags = HMM_RANGE_OWN_EVENTS << 1;
 	KUNIT_EXPECT_EQ(test, hmm_range_register(range, test_mm(test),
 						 hmm_test_addr(0),
 						 hmm_test_addr(1)), -EINVAL);

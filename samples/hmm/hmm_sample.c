@@ -11,6 +11,8 @@
 #include <linux/highmem.h>
 #include <linux/hmm.h>
 #include <linux/jiffies.h>
+#include <linux/lockdep.h>
+#include <linux/minmax.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -18,6 +20,7 @@
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
 /* hmm.rst: state */
@@ -33,13 +36,12 @@ struct mirror {
 
 	/* The driver's lock: covers the page table of the device, below. */
 	struct mutex		lock;
-	struct mmu_notifier	notifier;
 	/* The addresses that @table maps now, and an entry for each page. */
 	unsigned long		start, end;
 	unsigned long		table[MIRROR_PAGES];
 };
 
-/* hmm.rst: callbacks */
+/* hmm.rst: callback */
 /* Hardware also flushes its TLB here, and waits for accesses under way. */
 static void mirror_unmap(struct mirror *mirror, unsigned long start,
 			 unsigned long end)
@@ -53,77 +55,69 @@ static void mirror_unmap(struct mirror *mirror, unsigned long start,
 		mirror->table[(addr - mirror->start) >> PAGE_SHIFT] = 0;
 }
 
-/* The process or the kernel is about to change what is mapped. */
-static int mirror_invalidate(struct mmu_notifier *notifier,
-			     const struct mmu_notifier_range *invalidation)
+/* The process or the kernel is about to change what is mapped, or is exiting. */
+static bool mirror_invalidate(struct hmm_range *range,
+			      const struct mmu_notifier_range *invalidation,
+			      unsigned long start, unsigned long end)
 {
-	struct mirror *mirror = container_of(notifier, struct mirror, notifier);
+	struct mirror *mirror = container_of(range, struct mirror, range);
 
 	if (mmu_notifier_range_blockable(invalidation))
 		mutex_lock(&mirror->lock);
 	else if (!mutex_trylock(&mirror->lock))
-		return -EAGAIN;
-	mirror_unmap(mirror, invalidation->start, invalidation->end);
+		return false;
+	mirror_unmap(mirror, start, end);
 	mutex_unlock(&mirror->lock);
-	return 0;
+	return true;
 }
 
-/* The address space is going away; also called by mmu_notifier_unregister(). */
-static void mirror_release(struct mmu_notifier *notifier, struct mm_struct *mm)
-{
-	struct mirror *mirror = container_of(notifier, struct mirror, notifier);
-
-	mutex_lock(&mirror->lock);
-	mirror_unmap(mirror, 0, ULONG_MAX);
-	mutex_unlock(&mirror->lock);
-}
-
-static const struct mmu_notifier_ops mirror_notifier_ops = {
-	.invalidate_range_start	= mirror_invalidate,
-	.release		= mirror_release,
+static const struct hmm_range_ops mirror_range_ops = {
+	.invalidate	= mirror_invalidate,
 };
 
 /* hmm.rst: fault */
-/* If it is still valid, give the device what the walk found, and that alone. */
-static bool mirror_install(struct mirror *mirror)
+static void mirror_lock(void *data)
 {
-	const struct hmm_range *range = &mirror->range;
-	unsigned long nr = (range->end - range->start) >> PAGE_SHIFT;
-	bool valid;
+	struct mirror *mirror = data;
 
 	mutex_lock(&mirror->lock);
-	valid = hmm_range_valid(range);
-	if (valid) {
-		mirror_unmap(mirror, 0, ULONG_MAX);
-		mirror->start = range->start;
-		mirror->end = range->end;
-		memcpy(mirror->table, mirror->pfns, nr * sizeof(*mirror->pfns));
-	}
-	mutex_unlock(&mirror->lock);
-	return valid;
 }
+
+static void mirror_unlock(void *data)
+{
+	struct mirror *mirror = data;
+
+	mutex_unlock(&mirror->lock);
+}
+
+/* The walk is valid: give the device what it found, and that alone. */
+static int mirror_commit(struct hmm_range *range, void *data)
+{
+	unsigned long nr = (range->end - range->start) >> PAGE_SHIFT;
+	struct mirror *mirror = data;
+
+	mirror_unmap(mirror, 0, ULONG_MAX);
+	mirror->start = range->start;
+	mirror->end = range->end;
+	memcpy(mirror->table, mirror->pfns, nr * sizeof(*mirror->pfns));
+	return 0;
+}
+
+static const struct hmm_commit_ops mirror_commit_ops = {
+	.lock	= mirror_lock,
+	.unlock	= mirror_unlock,
+	.commit	= mirror_commit,
+};
 
 /* The device misses a page of [start, end), at most MIRROR_PAGES pages. */
 static int mirror_fault(struct mirror *mirror, unsigned long start,
 			unsigned long end)
 {
-	unsigned long timeout = msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT);
-	unsigned long deadline = jiffies + timeout;
-	struct hmm_range *range = &mirror->range;
-	int ret;
-
-	range->start = start;
-	range->end = end;
-	do {
-		ret = hmm_range_fault_unlocked_timeout(range, timeout);
-		if (ret)
-			return ret;
-		if (mirror_install(mirror))
-			return 0;
-		/* Nobody has written to @pfns: read again only what was hit. */
-		hmm_range_retry(range);
-	} while (time_before(jiffies, deadline));
-	return -EBUSY;
+	mirror->range.start = start;
+	mirror->range.end = end;
+	return hmm_range_fault_commit(&mirror->range,
+				      msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT),
+				      &mirror_commit_ops, mirror);
 }
 
 /* hmm.rst: access */
@@ -200,30 +194,25 @@ static int mirror_open(struct inode *inode, struct file *file)
 
 	mirror->range.hmm_pfns = mirror->pfns;
 	mirror->range.default_flags = HMM_PFN_REQ_FAULT;
-	ret = hmm_range_register(&mirror->range, mm, 0, mm->task_size);
-	if (ret)
-		goto free;
-	/* The device has no entry yet that a callback could miss. */
-	mirror->notifier.ops = &mirror_notifier_ops;
-	ret = mmu_notifier_register(&mirror->notifier, mm);
-	if (ret)
-		goto unregister;
+	ret = hmm_range_register_ops(&mirror->range, mm, 0, mm->task_size,
+				     &mirror_range_ops);
+	if (ret) {
+		kfree(mirror);
+		return ret;
+	}
 	file->private_data = mirror;
 	return 0;
-
-unregister:
-	hmm_range_unregister(&mirror->range);
-free:
-	kfree(mirror);
-	return ret;
 }
 
 static int mirror_close(struct inode *inode, struct file *file)
 {
 	struct mirror *mirror = file->private_data;
 
-	/* After this no callback runs, and mirror_release() has been called. */
-	mmu_notifier_unregister(&mirror->notifier, mirror->notifier.mm);
+	/* The device lets go of the memory while it is still told of changes. */
+	mutex_lock(&mirror->lock);
+	mirror_unmap(mirror, 0, ULONG_MAX);
+	mutex_unlock(&mirror->lock);
+	/* No callback runs after this. */
 	hmm_range_unregister(&mirror->range);
 	kfree(mirror);
 	return 0;

@@ -49,5 +49,6 @@ self_tests_that_are_listed()
 {
 	drift tests $listed 's/^     - t4_ends_are_exclusive, t10_many/     - t4_brand_new, t10_many/' 'no test t4_brand_new'
 	drift tests $listed 's/^     - t11_mprotect_of_address_0_ends/     - nothing/' 'names no test'
+	drift tests $listed 's/ o1_waits_once,//; s/- o1_waits_once$/- o2_insert_is_in_force_at_once/' 'the test o1_waits_once'
 	drift tests mm/tests/hmm_range_kunit.c 's/KUNIT_CASE(t11_mprotect/KUNIT_CASE(t11_other/' 'no test t11_mprotect'
 }

@@ -65,7 +65,7 @@ static bool run(const struct test *test)
 }
 
 static const struct test *const suites[] = {
-	range_tests, retry_tests, order_tests, random_tests, thread_tests
+	range_tests, retry_tests, order_tests, random_tests, thread_tests, interval_tests, ops_tests
 };
 
 static bool wanted(const struct test *test, int argc, char **argv)

@@ -8,8 +8,9 @@ set -u
 cd "$(dirname "$0")" || exit 2
 top=${1:?usage: mutate.sh DIRECTORY [REGEX of names]}
 wanted=${2:-.}
-mm=../../../mm
-files="hmm_range.c hmm_claim.c hmm_dirty.c hmm_internal.h"
+root=../../..
+files="mm/mmu_interval.c mm/mmu_interval.h mm/hmm_range.c mm/hmm_claim.c mm/hmm_dirty.c
+       mm/hmm_internal.h include/linux/mmu_interval.h"
 workers=$(nproc)
 
 # The first is the code as it is, with all tests.
@@ -18,8 +19,8 @@ names=("the code as it is")
 tests=("")
 edits=("")
 
-# mutant FILE NAME TEST EXPRESSION: what sed's EXPRESSION does to mm/FILE must
-# fail TEST.
+# mutant FILE NAME TEST EXPRESSION: what sed's EXPRESSION does to FILE must fail
+# TEST.
 mutant()
 {
 	[[ $2 =~ $wanted ]] || return
@@ -29,66 +30,78 @@ mutant()
 	edits+=("$4")
 }
 
-range() { mutant hmm_range.c "$@"; }
-claim() { mutant hmm_claim.c "$@"; }
-dirty() { mutant hmm_dirty.c "$@"; }
-header() { mutant hmm_internal.h "$@"; }
+range() { mutant mm/hmm_range.c "$@"; }
+claim() { mutant mm/hmm_claim.c "$@"; }
+dirty() { mutant mm/hmm_dirty.c "$@"; }
+header() { mutant mm/hmm_internal.h "$@"; }
+interval() { mutant mm/mmu_interval.c "$@"; }
+tracker() { mutant mm/mmu_interval.h "$@"; }
+public() { mutant include/linux/mmu_interval.h "$@"; }
 
 # An invalidation starts.
 range "a start leaves the range valid" t1_start_invalidates \
-	'/^static void hmm_range_mark/,/^}/s/WRITE_ONCE\(tracking->valid, false\);/;/'
+	'/^static noinline void hmm_range_hit/,/^}/s/WRITE_ONCE\(tracking->valid, false\);/;/'
 range "a start notes nothing" t8_told_what_was_hit_is_read \
-	'/^static void hmm_range_mark/,/^}/s/hmm_range_note\(range, invalidation\);/;/'
+	'/^static noinline void hmm_range_hit/,/^}/s/hmm_range_note\(range, invalidation\);/;/'
 range "a start is not counted" t14_hits_are_counted \
-	'/^static void hmm_range_mark/,/^}/s/WRITE_ONCE\(tracking->seq, .*\);/;/'
+	'/^static noinline void hmm_range_hit/,/^}/s/WRITE_ONCE\(tracking->seq, .*\);/;/'
 range "a start looks at the registered bounds" t1_of_the_window_that_was_walked \
 	'/^static void hmm_range_mark/,/^}/{
-		s/!hmm_overlaps\(invalidation,/!hmm_overlaps(invalidation,\
-			   range->tracking.node.start,\
-			   range->tracking.node.last + 1) \&\&\
-	    !hmm_overlaps(invalidation,/
+		s/window->start, window->end/sub->interval_tree.start,\
+			 sub->interval_tree.last + 1/
 	}'
-header "a start drops the lock before it marks" t3_unregistered_at_each_moment \
-	'/^hmm_ranges_invalidate_start/,/^}/{
-		s/^\tif \(node\)/\tspin_unlock(\&ranges->lock);\
-	spin_lock(\&ranges->lock);\
+tracker "a start drops the lock before it marks" t3_unregistered_at_each_moment \
+	'/^static inline int mmu_tracker_start/,/^}/{
+		s/^\tif \(node\)/\tspin_unlock(\&tracker->lock);\
+	spin_lock(\&tracker->lock);\
 	if (node)/
 	}'
 range "a start beside the window makes invalid" t1_of_the_window_that_was_walked \
 	'/^static void hmm_range_mark/,/^}/{
-		s/^\tif \(hmm_range_asked_for/\tWRITE_ONCE(tracking->valid, false);\
+		s/^\tif \(hmm_overlaps/\tWRITE_ONCE(range->tracking.valid, false);\
 &/
 	}'
 header "the end of an invalidation is inclusive" t4_ends_are_exclusive \
 	'/^static inline bool hmm_overlaps/,/^}/s/(invalidation->end >) start/\1= start/'
-header "the end of a range is inclusive" t4_ends_are_exclusive \
+header "the end of a window is inclusive" t1_of_the_window_that_was_walked \
 	'/^static inline bool hmm_overlaps/,/^}/s/(invalidation->start <) end/\1= end/'
 header "an empty invalidation overlaps" t4_an_empty_invalidation_hits_nothing \
 	's/invalidation->start < invalidation->end \&\&/true \&\&/'
-header "none is recorded while no range is registered" t6_recorded_while_no_range_is_registered \
-	'/^hmm_ranges_invalidate_start/,/^}/s/list_add\(/if (!ranges->ranges.rb_leftmost)\
-		INIT_LIST_HEAD(\&invalidation->tracked);\
+tracker "none is recorded while no range is registered" t6_recorded_while_no_range_is_registered \
+	'/^static inline int mmu_tracker_start/,/^}/s/list_add\(/if (!tracker->tree.rb_leftmost)\
+		INIT_LIST_HEAD(\&range->tracked.node);\
 	else\
 		list_add(/'
-range "only the first range that is hit is marked" t4_the_whole_address_space \
-	'/^void hmm_ranges_mark/,/^}/{
-		s/for \(; node;/for (; node; node = NULL)\
-		hmm_range_mark(container_of(node, struct hmm_range,\
-					    tracking.node), invalidation);\
-	for (; node;/
+interval "only the first range that is hit is marked" t4_the_whole_address_space \
+	'/^static unsigned int mn_mark_few/,/^}/{
+		s/seen < MN_CALLS/seen < 1/
+		s/^\treturn nr;/\t*node = NULL;\
+&/
 	}'
+interval "only the first of many ranges that are hit is marked" marks_go_on_where_they_were \
+	'/^static void mn_mark_all/,/^}/{
+		s/^\t\tmn_cursor_step\(\&cursor\);/\t\tcursor.next = NULL;/
+	}'
+interval "marks after a pause begin with the one after next" marks_go_on_where_they_were \
+	'/^static void mn_cursor_pause/,/^}/s/^\tmn_cursor_resume\(cursor\);/&\
+	if (cursor->next)\
+		mn_cursor_step(cursor);/'
+interval "who takes out what is next does not say so" marks_go_on_where_they_were \
+	'/^void mmu_tracker_skip/,/^}/s/^\t\t\tmn_cursor_step\(cursor\);/\t\t\t;/'
 range "a hit beside the window is counted" t14_hits_are_counted \
-	'/^static void hmm_range_mark/,/^}/s/^\tif \(hmm_range_asked_for/\ttracking->seq +=\
-		!hmm_overlaps(invalidation, tracking->window.start,\
-			      tracking->window.end);\
-&/'
-header "a start is in the list later than it marks" t1_nothing_becomes_valid_once_one_has_started \
-	'/^hmm_ranges_invalidate_start/,/^}/{
+	'/^static void hmm_range_mark/,/^}/{
+		s/^\tif \(hmm_overlaps/\trange->tracking.seq +=\
+		!hmm_overlaps(invalidation, window->start, window->end);\
+&/
+	}'
+tracker "a start is in the list later than it marks" t1_nothing_becomes_valid_once_one_has_started \
+	'/^static inline int mmu_tracker_start/,/^}/{
 		s/^\tlist_add\(.*/;/
-		s/^(\tspin_unlock.*)/\1\
-	spin_lock(\&ranges->lock);\
-	list_add(\&invalidation->tracked, \&ranges->invalidations);\
-	spin_unlock(\&ranges->lock);/
+		s/^\t\treturn mmu_tracker_hit.*/{ int ret = mmu_tracker_hit(tracker, range, node);\
+		spin_lock(\&tracker->lock);\
+		list_add(\&range->tracked.node, \&tracker->invalidations);\
+		spin_unlock(\&tracker->lock);\
+		return ret; }/
 	}'
 range "own faults are counted" t14_own_copies_are_not_counted \
 	's/tracking->faulting != current/true/'
@@ -134,63 +147,69 @@ range "the owner is not latched" t9_latched_at_register \
 range "the events are not latched" t9_latched_at_register \
 	's/range->tracking.ignore_events \&/range->ignore_events \&/'
 range "a running walk ignores own ones" t9_a_running_walk_takes_own_ones_for_others \
-	's/tracking->valid \&\& hmm_range_ignores/hmm_range_ignores/'
-range "the end of an ignored one is not noted" t9_a_retry_reads_what_own_ones_hit \
-	'/^void hmm_ranges_invalidate_end/,/^}/s/hmm_ranges_note_own\(ranges, invalidation\);/;/'
-range "the end of an ignored one of one kind is noted" t9_a_retry_reads_what_own_ones_hit \
-	'/^void hmm_ranges_invalidate_end/,/^}/{
-		s/unlikely\(invalidation->owner\)/invalidation->event == MMU_NOTIFY_MIGRATE/
-	}'
-range "the end is noted later than it leaves the list" t9_noted_when_it_leaves_the_list \
-	'/^void hmm_ranges_invalidate_end/,/^}/s/^(\t__list_del_entry.*)/\1\
-	spin_unlock(\&ranges->lock);\
-	spin_lock(\&ranges->lock);/'
-range "the end is noted for the first range" t9_noted_for_each_range \
-	'/^hmm_ranges_note_own/,/^}/s/^(\t)\}$/\1\1break;\
-	}/'
-range "the end of one at the first page is not noted" t9_noted_for_each_range \
-	'/^hmm_ranges_note_own/,/^}/s/invalidation->end - 1\);/invalidation->end - 1 - PAGE_SIZE);/'
+	's/^\tif \(READ_ONCE\(tracking->valid\) \&\&/\tif (/'
+interval "the end of an ignored one is not noted" t9_a_retry_reads_what_own_ones_hit \
+	'/^void mmu_tracker_end/,/^}/s/unlikely\(range->owner\)/false/'
+interval "the end of an ignored one of one kind is noted" t9_a_retry_reads_what_own_ones_hit \
+	'/^void mmu_tracker_end/,/^}/s/unlikely\(range->owner\)/range->event == MMU_NOTIFY_MIGRATE/'
+interval "the end is noted later than it leaves the list" t9_noted_when_it_leaves_the_list \
+	'/^void mmu_tracker_end/,/^}/s/^(\tspin_lock.*)/\1\
+	list_del_init(\&range->tracked.node);\
+	spin_unlock(\&tracker->lock);\
+	spin_lock(\&tracker->lock);/'
+interval "the end is noted for the first range" t9_noted_for_each_range \
+	'/^static void mn_mark_all/,/^}/s/^\t\tmn_cursor_step\(\&cursor\);/&\
+		if (end)\
+			break;/'
+interval "the end of one at the first page is not noted" t9_noted_for_each_range \
+	'/^void mmu_tracker_end/,/^}/s/range->end - 1\)/range->end - 1 - PAGE_SIZE)/'
 range "the end is noted for a valid range only" t9_own_one_around_a_foreign_one \
-	'/^hmm_ranges_note_own/,/^}/{
-		s/if \(hmm_range_ignores/if (range->tracking.valid \&\& hmm_range_ignores/
+	'/^static void hmm_range_mark/,/^}/{
+		s/\t\tif \(hmm_range_ignores/\t\tif (range->tracking.valid \&\& hmm_range_ignores/
 	}'
 range "the end of a foreign one is noted" t8_the_end_of_a_foreign_one_is_not_noted \
-	'/^hmm_ranges_note_own/,/^}/s/if \(hmm_range_ignores\(range, invalidation\)\)/if (true)/'
+	'/^static void hmm_range_mark/,/^}/{
+		s/\t\tif \(hmm_range_ignores\(range, invalidation\)\)/\t\tif (true)/
+	}'
 claim "an ignored one in flight is not noted" t9_own_one_around_a_foreign_one \
 	'/^static void hmm_walk_go_on/,/^}/s/hmm_range_note\(.*/;/'
 
 # An invalidation ends, and the mm dies.
-range "an end makes the range valid again" t1_start_invalidates \
-	'/^void hmm_ranges_invalidate_end/,/^}/s/^(\t__list_del_entry.*)/\1\
-	{ struct interval_tree_node *n = interval_tree_iter_first(\&ranges->ranges, 0, ULONG_MAX);\
-	if (n)\
-		WRITE_ONCE(container_of(n, struct hmm_range,\
-					tracking.node)->tracking.valid, true); }/'
-range "an end stays in the list" t7_wait_ends_with_the_invalidation \
-	's/__list_del_entry\(\&invalidation->tracked\)/;/'
-range "an end wakes nobody" t7_wait_ends_with_the_invalidation \
-	'/^void hmm_ranges_invalidate_end/,/^}/s/hmm_ranges_wake\(ranges\);/;/'
-range "an end wakes before it is off the list" t7_woken_when_the_invalidation_is_off_the_list \
-	'/^void hmm_ranges_invalidate_end/,/^}/{
-		s/hmm_ranges_wake\(ranges\);/;/
-		s/^\tspin_lock\(/\tif (waitqueue_active(\&ranges->wq))\
-		hmm_ranges_wake(ranges);\
-	spin_lock(/
+range "an end makes the range valid again" t9_a_retry_reads_what_own_ones_hit \
+	'/^static void hmm_range_mark/,/^}/{
+		s/^\t\tif \(hmm_range_ignores\(range, invalidation\)\)/\t\tif (\
+			WRITE_ONCE(range->tracking.valid, true), false)/
 	}'
-range "the death of the mm wakes nobody" t7_wait_ends_when_the_mm_dies \
-	'/^void hmm_ranges_release/,/^}/s/wake_up_all.*/;/'
-range "the death of the mm is forgotten" t7_all_fails_once_the_mm_is_dying \
-	's/WRITE_ONCE\(ranges->dying, true\)/;/'
-range "the death of the mm is set after the unlock" t7_nothing_becomes_valid_when_the_mm_dies \
-	'/^void hmm_ranges_release/,/^}/{
-		s/WRITE_ONCE\(ranges->dying, true\)/;/
-		s/^(\tspin_unlock.*)/\1\
-	WRITE_ONCE(ranges->dying, true);/
+interval "an end stays in the list" t7_wait_ends_with_the_invalidation \
+	's/__list_del_entry\(\&range->tracked.node\)/(void)0/'
+interval "an end wakes nobody" t7_wait_ends_with_the_invalidation \
+	'/^void mmu_tracker_end/,/^}/s/mn_passed\(tracker, range, false\);/;/'
+interval "an end wakes before it is off the list" t7_woken_when_the_invalidation_is_off_the_list \
+	'/^void mmu_tracker_end/,/^}/{
+		s/^\t\tmn_passed\(.*/\t\t;/
+		s/^\t__list_del_entry/\tmn_passed(tracker, range, false);\
+	spin_unlock(\&tracker->lock);\
+	spin_lock(\&tracker->lock);\
+	__list_del_entry/
 	}'
-range "the death of the mm leaves ranges valid" t10_exit_marks_all \
-	'/^void hmm_ranges_release/,/^}/s/WRITE_ONCE\(range->tracking.valid, false\);/;/'
-range "the death of the mm is not counted" t14_hits_are_counted \
-	'/^void hmm_ranges_release/,/^}/s/WRITE_ONCE\(range->tracking.seq, .*\);/;/'
+interval "the death of the mm wakes nobody" t7_wait_ends_when_the_mm_dies \
+	'/^void mmu_tracker_release/,/^}/s/if \(!waiter->for_calls\)/if (false)/'
+interval "the death of the mm wakes who waits for a removal" o2_a_removal_when_the_mm_dies \
+	'/^void mmu_tracker_release/,/^}/s/if \(!waiter->for_calls\)/if (true)/'
+interval "the death of the mm is forgotten" t7_all_fails_once_the_mm_is_dying \
+	's/WRITE_ONCE\(tracker->dying, true\)/;/'
+interval "the death of the mm is set after all is marked" \
+	t7_nothing_becomes_valid_when_the_mm_dies \
+	'/^void mmu_tracker_release/,/^}/{
+		s/WRITE_ONCE\(tracker->dying, true\)/;/
+		s/^(\tmmu_tracker_end.*)/\1\
+	WRITE_ONCE(tracker->dying, true);/
+	}'
+interval "the death of the mm leaves ranges valid" t10_exit_marks_all \
+	'/^void mmu_tracker_release/,/^}/s/^\tmmu_tracker_start.*/\tspin_lock(\&tracker->lock);\
+	list_add(\&range.tracked.node, \&tracker->invalidations);\
+	spin_unlock(\&tracker->lock);/'
+
 
 # Registering.
 range "register keeps the validity" garbage_validity_at_register \
@@ -221,9 +240,9 @@ range "begin keeps the notes" garbage_leaves_no_trace_at_register \
 range "register keeps what was not claimed" garbage_leaves_no_trace_at_register \
 	'/^static void hmm_range_reset/,/^}/s/tracking->unclaimed = .*/;/'
 range "a failed register keeps the mm" garbage_mm_at_register \
-	'/^static void hmm_range_disown/,/^}/s/range->tracking.mm = NULL;/;/'
+	'/^static void hmm_range_disown/,/^}/s/range->tracking.sub.mm = NULL;/;/'
 range "a failed register keeps the ranges of the mm" garbage_mm_at_register \
-	'/^static void hmm_range_disown/,/^}/s/range->tracking.ranges = NULL;/;/'
+	'/^static void hmm_range_disown/,/^}/s/WRITE_ONCE\(range->tracking.sub.tracker, NULL\);/;/'
 range "a failed register is not taken back" garbage_mm_at_register \
 	'/^__hmm_range_register/,/^}/s/^\t\thmm_range_disown\(range\);/\t\t;/'
 range "bounds may be misaligned" errno_of_bad_bounds \
@@ -245,11 +264,11 @@ range "a range may not reach the end of the address space" t4_the_whole_address_
 		s/range->end <= mm->task_size/range->end < mm->task_size/
 	}'
 range "unknown flags are accepted" errno_of_unknown_flags_and_events \
-	's/!\(range->flags \& ~HMM_RANGE_SPARSE\)/true/'
+	's/!\(range->flags \& ~\(HMM_RANGE_SPARSE \| HMM_RANGE_OWN_EVENTS\)\)/true/'
 range "any event may be ignored" errno_of_unknown_flags_and_events \
 	's/!\(range->ignore_events \& ~events\)/true/'
 range "the last page is not registered" t4_ends_are_exclusive \
-	's/(tracking->node.last = range->end) - 1/\1 - 2 * PAGE_SIZE/'
+	's/(tracking->sub.interval_tree.last = range->end) - 1/\1 - 2 * PAGE_SIZE/'
 claim "the flags are not latched" errno_of_a_mask_with_a_sparse_array \
 	'/^static int hmm_walk_begin/,/^}/s/tracking->flags \&/range->flags \&/'
 range "a dead mm is accepted" t7_all_fails_once_the_mm_is_dying \
@@ -267,15 +286,21 @@ range "unregister takes out of the tree before it invalidates" \
 		s/^(\tspin_unlock.*)/\1\
 	WRITE_ONCE(range->tracking.valid, false);/
 	}'
+tracker "a number outlives the range" t16_a_number_does_not_outlive_the_range \
+	'/^static inline void mmu_tracker_erase/,/^}/{
+		s/^\t\tWRITE_ONCE\(interval_sub->invalidate_seq, 0\);/\t\t;/
+	}'
+interval "what was not inserted looks as if it were" errno_of_insert \
+	's/^\t\/\* Drivers look at @mm .*/\tinterval_sub->mm = mm;/'
 range "unregister keeps the mm" errno_of_an_unregistered_range \
-	'/^static void hmm_range_disown/,/^}/s/range->tracking.mm = NULL;/;/'
+	'/^static void hmm_range_disown/,/^}/s/range->tracking.sub.mm = NULL;/;/'
 range "unregister keeps the ranges of the mm" t12_register_pins_the_mm \
-	'/^static void hmm_range_disown/,/^}/s/range->tracking.ranges = NULL;/;/'
+	'/^static void hmm_range_disown/,/^}/s/WRITE_ONCE\(range->tracking.sub.tracker, NULL\);/;/'
 range "every registration takes the locks" t3_only_the_first_takes_the_locks \
-	'/^hmm_range_insert/,/^}/s/if \(unlikely\(!ranges\)\)/if (true)/'
+	'/^hmm_range_insert/,/^}/s/if \(unlikely\(!tracker\)\)/if (true)/'
 range "racing registrations all take the locks" t3_racing_registrations_take_the_locks_once \
 	'/^static int hmm_ranges_record_locked/,/^}/{
-		s/if \(mmu_notifier_hmm_ranges\(mm\)\)/if (false)/
+		s/if \(mmu_notifier_tracker\(mm\)\)/if (false)/
 	}'
 range "a failed register keeps the mmap lock" t12_a_failed_register_leaves_nothing \
 	'/^static noinline int hmm_ranges_record/,/^}/{
@@ -318,21 +343,21 @@ claim "a walk takes a mask with a sparse array" errno_of_a_mask_with_a_sparse_ar
 		s/range->pfn_flags_mask \&\& tracking->flags \& HMM_RANGE_SPARSE/false/
 	}'
 header "a range with a notifier is tracked" legacy_range_is_left_alone \
-	's/range->notifier \? NULL : range->tracking.ranges/range->tracking.ranges/'
-range "begin does not wait for what overlaps" t1_walk_fails_during_an_invalidation \
-	'/^static int hmm_ranges_readable/,/^}/s/return -EBUSY/continue/'
-range "every invalidation is waited for" t3_unrelated_invalidation_held_for_ever \
-	'/^static int hmm_ranges_readable/,/^}/s/if \(hmm_overlaps.*/if (true)/'
-range "begin does not look whether the mm dies" t7_all_fails_once_the_mm_is_dying \
-	'/^static int hmm_ranges_readable/,/^}/s/if \(ranges->dying\)/if (false)/'
+	's/return range->notifier \? NULL :/return/'
+interval "begin does not wait for what overlaps" t1_walk_fails_during_an_invalidation \
+	'/^int mmu_tracker_readable/,/^}/s/mn_in_flight\(.*\) \?/false ?/'
+interval "every invalidation is waited for" t3_unrelated_invalidation_held_for_ever \
+	'/^static bool mn_in_flight/,/^}/s/if \(mmu_range_hits.*/if (true)/'
+interval "begin does not look whether the mm dies" t7_all_fails_once_the_mm_is_dying \
+	'/^int mmu_tracker_readable/,/^}/s/if \(tracker->dying\)/if (false)/'
 range "begin looks at the window of before" t3_waits_for_the_bounds_that_are_set \
-	'/^int hmm_range_begin/,/^}/{
-		s/(hmm_ranges_readable\(ranges,) range->start, range->end/\1\
+	'/^int hmm_range_begin\(/,/^}/{
+		s/(mmu_tracker_readable\(tracker,) range->start, range->end/\1\
 				  tracking->window.start, tracking->window.end/
 	}'
 range "a wait looks at the window of before" t3_waits_for_the_bounds_that_are_set \
-	'/^static int hmm_range_poll/,/^}/{
-		s/(hmm_ranges_readable\(ranges,) range->start, range->end/\1\
+	'/^int hmm_range_wait\(/,/^}/{
+		s/(mmu_tracker_wait\(tracker,) range->start, range->end/\1\
 				  range->tracking.window.start, range->tracking.window.end/
 	}'
 range "begin makes valid in any case" t1_walk_fails_during_an_invalidation \
@@ -345,29 +370,337 @@ range "begin makes valid after the unlock" t1_an_invalidation_at_each_moment_of_
 	}'
 range "begin arms later than it looks at the list" t1_an_invalidation_at_each_moment_of_begin \
 	'/^int hmm_range_begin/,/^}/{
-		s/^\ttracking->window = /\tspin_unlock(\&ranges->lock);\
-	spin_lock(\&ranges->lock);\
+		s/^\ttracking->window = /\tspin_unlock(\&tracker->lock);\
+	spin_lock(\&tracker->lock);\
 &/
 	}'
-range "only the oldest in flight is waited for" t7_wait_ends_with_the_invalidation \
-	'/^static int hmm_ranges_readable/,/^}/{
-		s/return -EBUSY;/return invalidation->tracked.next ==\
-			       \&ranges->invalidations ? -EBUSY : 0;/
+interval "only the oldest in flight is waited for" t7_wait_ends_with_the_invalidation \
+	'/^static bool mn_in_flight/,/^}/{
+		s/return true;/return range->tracked.node.next == \&tracker->invalidations;/
 	}'
-range "a wait says what was before it slept" t7_wait_ends_with_the_invalidation \
-	's/\(ret = (hmm_range_poll\(ranges, range\))\) != -EBUSY/\1 != -EBUSY/'
+interval "a wait says what was before it slept" t7_wait_ends_with_the_invalidation \
+	'/^static int mn_wait\(/,/^}/s/^\t\tnow = jiffies;/\t\treturn ret;/'
+interval "each time that it is woken the whole time begins again" o5_a_limit_in_time_in_a_stream \
+	'/^static int mn_wait\(/,/^}/s/^\t\t\tleft = time_before\(.*/\t\t\t;/'
+interval "a wait without a limit has one" o5_no_limit_in_time \
+	's/const bool limited = left != MAX_SCHEDULE_TIMEOUT;/const bool limited = true;/'
+interval "the time may be over and more" o5_a_limit_in_time_in_a_stream \
+	's/time_before\(now, deadline\) \? deadline - now : 0/deadline - now ?: 1/'
 range "begin leaves the window" t1_of_the_window_that_was_walked \
 	'/^int hmm_range_begin/,/^}/s/tracking->window = .*/;/'
 range "begin does not end the call" t8_only_the_same_call_is_a_retry \
 	'/^int hmm_range_begin/,/^}/s/tracking->call.hmm_pfns = NULL;/;/'
-range "a wait of 0 sleeps" t7_wait_ends_on_timeout \
-	's/if \(ret != -EBUSY \|\| !timeout\)/if (ret != -EBUSY)/'
+interval "a wait of 0 sleeps" t7_wait_ends_on_timeout \
+	'/^static int mn_wait\(/,/^}/s/if \(ret != -EBUSY \|\| !left\)/if (ret != -EBUSY)/'
 range "a long wait is none" t7_wait_for_very_long \
 	's/min_t\(unsigned long, timeout_ms, UINT_MAX\)/timeout_ms/'
-range "a very long wait is none" t7_wait_for_very_long \
-	's/timeout = min_t\(unsigned long, timeout, MAX_SCHEDULE_TIMEOUT\);/;/'
-range "a killed wait goes on" t7_wait_ends_on_a_fatal_signal \
-	's/return left < 0 \? -EINTR : ret/return ret/'
+interval "a very long wait is none" t7_wait_for_very_long \
+	's/long left = min_t\(unsigned long, timeout, MAX_SCHEDULE_TIMEOUT\);/long left = timeout;/'
+interval "a killed wait goes on" t7_wait_ends_on_a_fatal_signal \
+	'/^static int mn_wait\(/,/^}/s/(mn_wait_for_ends\(.*\)) < 0\)/\1 < 0 \&\& !(left = 1))/'
+interval "a killed wait says that the time is up" o5_a_limit_in_time \
+	'/^static int mn_wait\(/,/^}/s/return -EINTR;/return -EBUSY;/'
+
+# Interval notifiers.
+interval "read_begin waits for nothing" o1_what_overlaps_is_waited_for \
+	'/^mmu_interval_read_begin\(/,/^}/s/^\tif \(mn_in_flight/\tif (false \&\& mn_in_flight/'
+interval "read_begin takes a number though more have come" o1_waits_once \
+	's/if \(\(seq != before \|\| tracker->dying\) \&\&/if (false \&\&/'
+interval "read_begin takes none though what has come is ignored" o1_what_a_callback_ignores \
+	's/if \(\(seq != before \|\| tracker->dying\) \&\&/if (true \&\&/'
+interval "read_begin takes no number if it had to wait" o1_each_that_overlaps_counts \
+	'/^mmu_interval_read_begin\(/,/^}/{
+		s/if \(\(seq != before \|\| tracker->dying\) \&\&/if (seq != before ||/
+	}'
+interval "read_begin takes a number though the mm is dying" o1_the_mm_dies \
+	's/\(seq != before \|\| tracker->dying\) \&\&/seq != before \&\&/'
+interval "read_begin takes the number of before it waited" o1_calls_that_are_over_wake_no_reader \
+	'/^mmu_interval_read_begin\(/,/^}/s/^\t\tseq = mn_seq\(interval_sub\);/\t\t;/'
+interval "no number is odd" o1_waits_once \
+	's/^#define MN_NO_SEQ	0UL/#define MN_NO_SEQ	tracker->seq/'
+interval "who waits is woken by the first that ends" o1_each_that_overlaps_counts \
+	'/^static noinline void mn_passed/,/^}/s/!--waiter->nr\)/waiter->nr)/'
+interval "who waits is woken by one that came later" o1_only_the_last_one_wakes \
+	'/^static noinline void mn_passed/,/^}/{
+		s/mn_is_awaited\(range, waiter\)/mmu_range_hits(range, waiter->start, waiter->last)/
+	}'
+interval "who waits is woken by one beside" o1_each_that_overlaps_counts \
+	'/^static noinline void mn_passed/,/^}/{
+		s/mn_is_awaited\(range, waiter\)/range->tracked.seq <= waiter->seq/
+	}'
+interval "who waits for ends is woken by calls" o1_calls_that_are_over_wake_no_reader \
+	'/^static noinline void mn_passed/,/^}/{
+		s/waiter->for_calls == calls/waiter->for_calls <= calls/
+	}'
+interval "who waits for calls is woken by ends" o2_a_start_waits_for_a_removal \
+	'/^static noinline void mn_passed/,/^}/{
+		s/waiter->for_calls == calls/waiter->for_calls >= calls/
+	}'
+interval "who waits for calls waits for those that are over" o2_a_start_waits_for_a_removal \
+	'/^static long mn_wait_once/,/^}/s/\(range->tracked.calls \|\| !waiter->for_calls\)/true/'
+interval "who waits for ends waits for none whose calls are over" o1_what_overlaps_is_waited_for \
+	'/^static long mn_wait_once/,/^}/s/ \|\| !waiter->for_calls\)/)/'
+interval "those that came later are waited for" o2_a_start_waits_for_a_removal \
+	'/^static bool mn_is_awaited/,/^}/s/range->tracked.seq <= waiter->seq/true/'
+interval "the one that came last is not waited for" o1_waits_once \
+	'/^static bool mn_is_awaited/,/^}/{
+		s/range->tracked.seq <= waiter->seq/range->tracked.seq < waiter->seq/
+	}'
+interval "those beside are waited for" o1_what_overlaps_is_waited_for \
+	'/^static bool mn_is_awaited/,/^}/s/mmu_range_hits\(.*\)/true/'
+tracker "an empty one is waited for" o1_an_empty_one_is_none \
+	'/^static inline bool mmu_range_hits/,/^}/s/range->start < range->end \&\&/true \&\&/'
+interval "an empty one makes calls" o1_an_empty_one_is_none \
+	'/^int mmu_tracker_hit/,/^}/s/if \(range->start >= range->end\)/if (false)/'
+tracker "the last page of the address space does not overlap" o1_the_end_of_the_address_space \
+	's/range->start <= last \&\&/range->start < last + 1 \&\&/'
+tracker "insert draws no number" o3_no_two_have_the_same_number \
+	'/^static inline void mmu_tracker_insert/,/^}/s/mmu_tracker_draw\(tracker\)/tracker->seq/'
+tracker "what is inserted has no number to read with" o3_no_two_have_the_same_number \
+	'/^static inline void mmu_tracker_insert/,/^}/s/^\tinterval_sub->invalidate_seq = .*/\t;/'
+tracker "what is inserted again is being removed still" o2_inserted_again \
+	'/^static inline void mmu_tracker_insert/,/^}/s/^\tinterval_sub->removed = U64_MAX;/\t;/'
+tracker "a start draws no number" o3_no_two_have_the_same_number \
+	'/^static inline int mmu_tracker_start/,/^}/s/mmu_tracker_draw\(tracker\);/tracker->seq;/'
+interval "a removal draws no number" o5_removed_by_a_release_while_another_calls_it \
+	'/^static noinline void mn_remove_later/,/^}/s/mmu_tracker_draw\(tracker\)/tracker->seq/'
+tracker "numbers step by one" o3_no_two_have_the_same_number \
+	's/tracker->seq \+= 2;/tracker->seq += 1;/'
+interval "what is inserted meanwhile is called" o4_what_is_inserted_meanwhile_is_not_called \
+	'/^static unsigned int mn_collect\(/,/^}/{
+		s/mn_calls_sub\(range, interval_sub\)/(!interval_sub->release ||\
+		     interval_sub->removed >= range->tracked.seq)/
+	}'
+interval "a start calls the one that was removed before it" o5_removed_while_two_call_it \
+	'/^static unsigned int mn_mark_few\(/,/^}/{
+		s/mn_calls_sub\(range, interval_sub\)/interval_sub->inserted < range->tracked.seq/
+	}'
+interval "a start calls what was removed before it" o5_removed_while_two_call_it_and_more \
+	'/^static unsigned int mn_collect\(/,/^}/{
+		s/mn_calls_sub\(range, interval_sub\)/interval_sub->inserted < range->tracked.seq/
+	}'
+interval "a start does not call what is removed after it" o5_all_removed_in_one_callback \
+	'/^static unsigned int mn_collect\(/,/^}/{
+		s/!mn_calls_sub\(range, interval_sub\)/& || interval_sub->removed != U64_MAX/
+	}'
+interval "more are collected than there is room for" o4_two_passes \
+	'/^static unsigned int mn_collect\(/,/^}/s/if \(nr == MN_CALLS\)/if (false)/'
+interval "what has no callback is kept to be called" ranges_go_while_others_are_called \
+	'/^static unsigned int mn_collect\(/,/^}/s/interval_sub->kinds \& kind/true/'
+interval "one that has no callback is kept to be called" a_range_goes_while_others_are_called \
+	'/^static unsigned int mn_mark_few/,/^}/s/interval_sub->kinds \& MN_CALLED/true/'
+interval "all are looked at in one hold, to be called" no_hold_of_the_lock_is_long_for_others \
+	'/^static unsigned int mn_collect\(/,/^}/s/ \&\& seen < MN_LOOKS//'
+interval "all are marked in one hold" no_hold_of_the_lock_is_long \
+	'/^static void mn_mark_all/,/^}/s/\+\+nr % MN_LOOKS == 0/false/'
+interval "what a start calls is not said" o5_removed_in_the_callback \
+	's/^\trange->tracked.calls = MN_CALLING;/\t;/'
+interval "what a start calls is said after the marks" o4_what_is_removed_in_mid_mark_is_called \
+	'/^int mmu_tracker_hit/,/^}/{
+		s/^\trange->tracked.calls = MN_CALLING;/\t;/
+		s/^\tkinds = mn_mark_all.*/&\
+	range->tracked.calls = MN_CALLING;/
+	}'
+interval "remove does not wait for its callback" o2_remove_waits_for_its_callback \
+	'/^mn_remove\(/,/^}/s/mn_callers\(tracker, interval_sub\)/0/'
+interval "remove waits for starts that do not hit" o5_removed_at_once_if_it_is_not_called \
+	'/^mn_callers/,/^}/s/mn_hits_sub\(range, interval_sub\)/true/'
+interval "remove waits for starts that came before the insertion" \
+	o5_removed_at_once_if_it_is_not_called \
+	'/^mn_callers/,/^}/{
+		s/mn_calls_sub\(range, interval_sub\)/true/
+	}'
+interval "remove waits for starts that make no calls" o2_remove_does_not_wait_for_an_end \
+	'/^mn_callers/,/^}/s/if \(range->tracked.calls[^\&]*\&\&/if (/'
+interval "remove waits for one of those that call" o5_removed_while_two_call_it \
+	'/^mn_callers/,/^}/s/nr\+\+;/nr = 1;/'
+interval "a second removal counts the callers again" o5_removed_twice \
+	'/^mn_remove\(/,/^}/s/interval_sub->removed != U64_MAX/false/'
+interval "a second removal releases, too" o5_removed_twice \
+	's/^\tint ret = -EALREADY;/\tint ret = 1;/'
+interval "a second removal takes over who waits" o2_remove_waits_for_its_callback \
+	'/^mn_remove\(/,/^}/{
+		s/^\tif \(interval_sub->removed/\tinterval_sub->done = removed;\
+&/
+	}'
+interval "a second removal takes over the release" o2_remove_waits_for_its_callback \
+	'/^mn_remove\(/,/^}/{
+		s/^\t\tgoto out;/\t\t({ interval_sub->release = release; goto out; });/
+	}'
+interval "what is removed later is not counted" o5_removed_in_the_callback \
+	'/^static noinline void mn_remove_later/,/^}/s/^\ttracker->nr_removing\+\+;/\t;/'
+interval "what is gone is counted still" o5_removed_in_the_callback \
+	'/^static unsigned int mn_collect_removed/,/^}/s/^\t\ttracker->nr_removing--;/\t\t;/'
+
+# The calls of a start are over.
+interval "the first of its callers releases" o5_removed_while_two_call_it \
+	'/^static unsigned int mn_collect_removed/,/^}/{
+		s/--interval_sub->callers\)/(--interval_sub->callers, false))/
+	}'
+interval "one that does not call it releases" o5_removed_while_two_call_it \
+	'/^static unsigned int mn_collect_removed/,/^}/{
+		s/!mn_calls_sub\(range, interval_sub\) \|\|/false ||/
+	}'
+interval "what is removed too late is counted down" o5_removed_by_a_release_while_another_calls_it \
+	'/^static unsigned int mn_collect_removed/,/^}/{
+		s/interval_sub->removed > limit/interval_sub->removed == U64_MAX/
+	}'
+interval "what is not removed is taken out" o5_removed_while_two_call_it \
+	'/^static unsigned int mn_collect_removed/,/^}/{
+		s/interval_sub->removed > limit/interval_sub->removed != U64_MAX \&\& &/
+	}'
+interval "more are released than there is room for" o5_all_removed_in_one_callback \
+	'/^static unsigned int mn_collect_removed/,/^}/s/nr < MN_CALLS \&\&/true \&\&/'
+interval "all are looked at in one hold, to be released" no_hold_of_the_lock_is_long \
+	'/^static unsigned int mn_collect_removed/,/^}/s/ \&\& seen < MN_LOOKS//'
+interval "what is released stays in the tree" o5_removed_in_the_callback \
+	'/^static unsigned int mn_collect_removed/,/^}/s/^\t\tmmu_tracker_erase\(.*/\t\t;/'
+interval "a start that releases still calls" o5_removed_by_a_release \
+	's/^\trange->tracked.calls = MN_RELEASES;/\t;/'
+interval "a start that releases is through" o2_a_start_waits_for_releases \
+	's/^\trange->tracked.calls = MN_RELEASES;/\trange->tracked.calls = MN_CALLS_NONE;/'
+interval "a start that releases is waited for by who removes" o5_removed_by_a_release \
+	'/^mn_callers/,/^}/{
+		s/range->tracked.calls == MN_CALLING/range->tracked.calls/
+	}'
+interval "a start that has released still does" o2_a_start_waits_for_a_removal \
+	's/^\trange->tracked.calls = MN_CALLS_NONE;/\t;/'
+interval "calls that are over wake nobody" o2_a_start_waits_after_its_own_calls \
+	'/^static void mn_calls_are_over/,/^}/s/mn_passed\(tracker, range, true\);/;/'
+interval "what is released keeps the mm" o5_removed_in_the_callback \
+	'/^static void mn_released/,/^}/s/mmdrop\(mm\);/(void)mm;/'
+
+# A start after a removal.
+interval "a start does not wait for removals" o2_remove_waits_for_its_callback \
+	'/^int mmu_tracker_hit/,/^}/s/mn_wait_for_removals\(tracker, range\)/0/'
+interval "a start waits before its own calls are over" o2_a_start_waits_after_its_own_calls \
+	'/^int mmu_tracker_hit/,/^}/{
+		s/^\tmn_calls_are_over\(.*//
+		s/^\t\terr = mn_wait_for_removals.*/&\
+	mn_calls_are_over(tracker, range);/
+	}'
+interval "a start waits for one removal" o2_a_start_waits_for_each_removal \
+	'/^static noinline int mn_wait_for_removals/,/^}/s/^\t\tmn_cursor_resume\(.*/&\
+		break;/'
+interval "a start that must not block waits for removals" o5_removed_while_two_call_it \
+	'/^static noinline int mn_wait_for_removals/,/^}/{
+		s/!mmu_notifier_range_blockable\(range\)/false/
+	}'
+interval "a start waits for those it calls with others" o5_removed_while_two_call_it \
+	'/^static noinline int mn_wait_for_removals/,/^}/{
+		s/removed >= range->tracked.seq/removed == U64_MAX/
+	}'
+interval "a start waits for what is not removed" o5_removed_while_two_call_it \
+	'/^static noinline int mn_wait_for_removals/,/^}/{
+		s/interval_sub->removed >= range->tracked.seq/false/
+	}'
+interval "all are looked at in one hold, for removals" no_hold_of_the_lock_is_long_for_removals \
+	'/^static noinline int mn_wait_for_removals/,/^}/s/\+\+nr % MN_LOOKS == 0/false/'
+interval "a start waits for all that call" o2_a_start_waits_for_a_removal \
+	's/waiter.seq = interval_sub->removed;/waiter.seq = tracker->seq;/'
+interval "a start waits for the calls of no other place" o2_a_start_waits_for_each_removal \
+	's/waiter.start = interval_sub->interval_tree.start;/waiter.start = range->end;/'
+interval "what is called is released before the second pass" o5_removed_in_the_callback \
+	'/^static void mn_finish/i\
+static void mn_calls_are_over(struct mmu_tracker *tracker,\
+			      struct mmu_notifier_range *range);
+	/^int mmu_tracker_hit/,/^}/s/^\tif \(!llist_empty\(/\tmn_calls_are_over(tracker, range);\
+&/'
+interval "the second pass is in the order of last in" o4_two_passes \
+	's/llist_reverse_order\((__llist_del_all\(finish_passes\))\)/\1/'
+interval "there is no second pass" o4_two_passes \
+	'/^int mmu_tracker_hit/,/^}/s/if \(!llist_empty\(\&finish_passes\)\)/if (false)/'
+interval "a failure skips the second pass" o4_a_failure_finishes_what_was_begun \
+	'/^int mmu_tracker_hit/,/^}/s/if \(!llist_empty\(/if (!err \&\& !llist_empty(/'
+interval "a failure of an interval notifier does not spare ranges" t5_an_interval_notifier_refuses \
+	'/^static int mn_mark_and_call/,/^}/s/!err \&\& kinds/kinds/'
+interval "a failure of an interval notifier does not spare many ranges" \
+	t5_an_interval_notifier_refuses_many \
+	'/^static noinline int mn_call_many/,/^}/s/!err \&\& tracker->kinds/tracker->kinds/'
+interval "a second pass that nobody has asked for is made" o4_a_failure_finishes_what_was_begun \
+	'/^mn_call\(/,/^}/s/if \(done \&\& finish\)/if (true)/'
+interval "a failure goes on" o4_a_failure_finishes_what_was_begun \
+	'/^mn_call\(/,/^}/s/return -EAGAIN;/return 0;/'
+interval "callbacks come before the marks" o4_marks_come_before_calls \
+	'/^static int mn_mark_and_call/,/^}/{
+		s/^\tunsigned int nr;/\tstruct interval_tree_node *start = node;\
+&/
+		s/^\tspin_lock\(.*/&\
+	mn_mark_all(tracker, range, start, false);/
+	}
+	/^static unsigned int mn_mark_few/,/^}/s/if \(interval_sub->kinds.*\)/if (false)/'
+interval "callbacks come before the marks of many" o4_marks_come_before_calls_of_many \
+	'/^static noinline int mn_call_many/,/^}/{
+		s/^\t\tmn_mark_all\(.*/\t\t;/
+		s/^\treturn err;/\tmn_mark_all(tracker, range, node, false);\
+&/
+	}'
+interval "ranges are called before interval notifiers" t16_after_marks_and_interval_notifiers \
+	'/^static int mn_mark_and_call/,/^}/{
+		s/MMU_TRACKER_CALL_LATER/MN_NONE/g
+		s/MMU_TRACKER_CALL\b/MMU_TRACKER_CALL_LATER/g
+		s/MN_NONE/MMU_TRACKER_CALL/g
+	}'
+interval "many ranges are called before interval notifiers" \
+	t16_after_marks_and_interval_notifiers_of_many \
+	'/^static noinline int mn_call_many/,/^}/{
+		s/MMU_TRACKER_CALL_LATER/MN_NONE/g
+		s/MMU_TRACKER_CALL\b/MMU_TRACKER_CALL_LATER/g
+		s/MN_NONE/MMU_TRACKER_CALL/g
+	}'
+interval "async: released though it is called" o5_removed_in_the_callback \
+	'/^void mmu_tracker_remove_async/,/^}/s/ > 0\)/ >= 0)/'
+interval "async: not released at once" o5_removed_at_once_if_nothing_runs \
+	'/^void mmu_tracker_remove_async/,/^}/s/mn_released\(interval_sub\);/;/'
+interval "remove does not drop the mm" o2_remove_does_not_wait_for_an_end \
+	's/^\t\tmmdrop\(interval_sub->mm\);/\t\t;/'
+interval "async: not released" o5_removed_in_the_callback \
+	'/^static noinline void mn_release_removed/,/^}/s/mn_released\(subs\[i\]\);/;/'
+interval "a module does not wait for releases" o5_synchronize \
+	's/WRITE_ONCE\(mn_leaves_release, true\);/;/'
+interval "a module waits though nothing was left" o5_synchronize \
+	's/if \(READ_ONCE\(mn_leaves_release\)\)/if (true)/'
+interval "releases come when it is too late for who waits" o5_synchronize \
+	'/^int mmu_tracker_hit/,/^}/{
+		s/^\tid = srcu_read_lock.*/\tid = 0;/
+		s/^\tsrcu_read_unlock.*/\t;/
+	}'
+interval "a limit in time is none" o5_a_limit_in_time \
+	's/timeout \?: MAX_SCHEDULE_TIMEOUT/MAX_SCHEDULE_TIMEOUT/'
+interval "no limit in time is 0" o5_a_limit_in_time \
+	's/timeout \?: MAX_SCHEDULE_TIMEOUT/timeout/'
+public "numbers go back" o3_numbers_do_not_go_back \
+	'/^mmu_interval_set_seq/,/^}/s/^\tif \(BITS_PER_LONG.*/\tif (true)/'
+public "no number is set" o3_numbers_do_not_go_back \
+	'/^mmu_interval_set_seq/,/^}/s/^\t\tWRITE_ONCE\(.*/\t\t;/'
+public "it was never hit" o1_waits_once \
+	'/^mmu_interval_read_retry/,/^}/s/interval_sub->invalidate_seq != seq/false/'
+public "it was hit by older ones only" o1_waits_once \
+	'/^mmu_interval_read_retry/,/^}/{
+		s/interval_sub->invalidate_seq != seq/(long)(interval_sub->invalidate_seq -\
+		      seq) < 0/
+	}'
+public "it is always of use to go on" o1_waits_once \
+	'/^mmu_interval_check_retry/,/^}/s/READ_ONCE\(.*\) != seq/false/'
+
+# Ranges with callbacks.
+range "called with what is not registered" t16_called_with_what_was_hit \
+	's/max\(invalidation->start, node->start\)/invalidation->start/'
+range "called beyond what is registered" t16_called_with_what_was_hit \
+	's/min\(invalidation->end, node->last \+ 1\)/invalidation->end/'
+range "called for own ones" t16_own_events \
+	's/range->tracking.flags \& HMM_RANGE_OWN_EVENTS \|\|/true ||/'
+range "not called for own ones that are asked for" t16_own_events \
+	's/range->tracking.flags \& HMM_RANGE_OWN_EVENTS \|\|/false ||/'
+range "a refusal is lost" t5_a_callback_refuses \
+	'/^static bool hmm_range_call\(/,/^}/{
+		s/range->tracking.ops->invalidate\(/(&/
+		s/hit.end\);/hit.end), true);/
+	}'
+range "a number is given in the middle of one" begin_seq_has_a_number_for_each \
+	's/if \(!mmu_tracker_readable\(tracker, node->start, node->last\)\)/if (true)/'
+range "what is 0 is unchanged" begin_seq_has_a_number_for_each \
+	's/return seq \& 1 \&\&/return/'
 
 # Which walk is a retry.
 claim "a walk is a retry untold" t8_untold_all_is_read \
@@ -400,7 +733,7 @@ claim "a call is one of the owner that was registered" t8_only_the_same_call_is_
 	}'
 claim "a new call reads all that was registered" t1_of_the_window_that_was_walked \
 	's/walk->extent = tracking->window;/walk->extent = (struct hmm_extent)\
-		{ tracking->node.start, tracking->node.last + 1 };/'
+		{ tracking->sub.interval_tree.start, tracking->sub.interval_tree.last + 1 };/'
 claim "a new call reads what lay in its notes" t1_start_invalidates \
 	'/^static void hmm_walk_new_call/,/^}/s/hmm_dirty_clear\(\&walk->todo\);/;/
 	/^static bool hmm_walk_next/,/^}/s/walk->extent.end != window->end/true/'
@@ -426,9 +759,9 @@ claim "the owner of a call is not kept" t9_a_retry_reads_what_own_ones_hit \
 claim "a walk leaves the range valid" t9_a_running_walk_takes_own_ones_for_others \
 	'/^static int hmm_walk_begin/,/^}/s/WRITE_ONCE\(tracking->valid, false\);/;/'
 claim "a mm without users is walked" t7_an_empty_retry_fails_when_the_mm_dies \
-	'/^static int hmm_walk_begin/,/^}/s/!atomic_read\(\&tracking->mm->mm_users\)/false/'
+	'/^static int hmm_walk_begin/,/^}/s/!atomic_read\(\&tracking->sub.mm->mm_users\)/false/'
 claim "an unstable mm is walked" t7_walk_fails_when_the_mm_is_unstable \
-	's/check_stable_address_space\(tracking->mm\)/false/'
+	's/check_stable_address_space\(tracking->sub.mm\)/false/'
 claim "what is in flight is claimed" t13_goes_round_what_is_in_flight \
 	'/^static int hmm_walk_claim/,/^}/s/if \(!hmm_overlaps\(.*\)\)/if (true)/'
 claim "what follows one in flight is not read" t13_goes_round_what_is_in_flight \
@@ -460,7 +793,7 @@ claim "what a walk goes round is taken for unclaimed" t13_goes_round_what_is_in_
 claim "what a walk goes round is not noted" t13_comes_back \
 	'/^static void hmm_walk_go_round/,/^}/s/hmm_range_note\(.*/;/'
 claim "a walk does not see that the mm dies" t7_an_empty_retry_fails_when_the_mm_dies \
-	'/^static int hmm_walk_claim/,/^}/s/return ranges->dying \? -EFAULT : 0/return 0/'
+	'/^static int hmm_walk_claim/,/^}/s/return tracker->dying \? -EFAULT : 0/return 0/'
 claim "a claim is made after the read" t13_what_is_hit_is_read_again \
 	'/^static int hmm_walk_claim/,/^}/{
 		s/(tracking->unclaimed = \(struct hmm_extent\)\{) walk->claimed/\1 extent->start/
@@ -513,18 +846,22 @@ claim "what follows is not put back" t8_a_walk_that_fails_puts_its_notes_back \
 claim "nothing is put back" t8_a_walk_that_fails_puts_its_notes_back \
 	's/hmm_walk_put_back\(walk\);/;/'
 claim "the end of a walk does not see that the mm dies" t7_an_empty_retry_fails_when_the_mm_dies \
-	'/^static bool hmm_walk_again/,/^}/s/else if \(ranges->dying\)/else if (false)/'
+	'/^static bool hmm_walk_again/,/^}/s/else if \(tracker->dying\)/else if (false)/'
 claim "a walk that was hit does not see that the mm dies" \
 	t7_a_walk_that_is_hit_fails_when_the_mm_dies \
-	's/else if \(ranges->dying\)/else if (ranges->dying \&\& !tracking->dirty.nr)/'
+	's/else if \(tracker->dying\)/else if (tracker->dying \&\& !tracking->dirty.nr)/'
 claim "a walk becomes valid later than it looks at the notes" t13_one_invalidation_in_each_order \
-	'/^static bool hmm_walk_again/,/^}/s/^(\t+)smp_store_release/\1spin_unlock(\&ranges->lock);\
-\1spin_lock(\&ranges->lock);\
-\1smp_store_release/'
+	'/^static bool hmm_walk_again/,/^}/{
+		s/^(\t+)smp_store_release/\1spin_unlock(\&tracker->lock);\
+\1spin_lock(\&tracker->lock);\
+\1smp_store_release/
+	}'
 claim "a claim is made later than the look at the list" t13_one_invalidation_in_each_order \
-	'/^static int hmm_walk_claim/,/^}/s/^\ttracking->unclaimed =/\tspin_unlock(\&ranges->lock);\
-	spin_lock(\&ranges->lock);\
-	tracking->unclaimed =/'
+	'/^static int hmm_walk_claim/,/^}/{
+		s/^\ttracking->unclaimed =/\tspin_unlock(\&tracker->lock);\
+	spin_lock(\&tracker->lock);\
+&/
+	}'
 claim "a walk is valid whatever came in between" t1_invalidation_during_a_walk \
 	'/^static bool hmm_walk_again/,/^}/{
 		s/else if \(hmm_dirty_is_empty\(.*\)\)/else if (true)/
@@ -617,11 +954,12 @@ dirty "the highest comes first" t8_notes_are_exact \
 dirty "what was read is found again" t8_notes_and_chunks_may_overlap \
 	's/unsigned long start = max\(extent->start, from\);/unsigned long start = extent->start;/'
 
-# Link a program of the copies. A file includes the header that lies beside it.
+# Link a program of the copies. A file includes the header that lies beside it, and
+# the public one from where it is looked for first.
 build()
 {
-	make --no-print-directory build OUTPUT="$work" EXTRA_CFLAGS=-w \
-		MM="$work/mm" >"$work/log" 2>&1
+	make --no-print-directory build OUTPUT="$work" MM="$work/mm" \
+		EXTRA_CFLAGS="-w -I$work/include" >"$work/log" 2>&1
 }
 
 run() { SEED=1 "$work/hmm-range-test" "$@" >>"$work/log" 2>&1; }
@@ -633,7 +971,7 @@ restore()
 	local file
 
 	for file in ${1:-$files}; do
-		cp -p "$mm/$file" "$work/mm/$file"
+		cp -p "$root/$file" "$work/$file"
 	done
 	[ ! -d "$work/good" ] || cp -p "$work/good/"*.o "$work/"
 }
@@ -641,7 +979,7 @@ restore()
 # Say in one line what has become of mutant NUMBER.
 try()
 {
-	local source=$mm/${sources[$1]} copy=$work/mm/${sources[$1]}
+	local source=$root/${sources[$1]} copy=$work/${sources[$1]}
 	local name=${names[$1]} test=${tests[$1]}
 
 	sed -E "${edits[$1]}" "$source" >"$copy"
@@ -667,7 +1005,7 @@ worker()
 	work=$top/$1
 	# One that was killed has left what it built of a mutant.
 	rm -rf "$work/good" "$work/"*.o
-	mkdir -p "$work/mm"
+	mkdir -p "$work/mm" "$work/include/linux"
 	restore
 	if ! build; then
 		echo "not ok the code as it is: does not build"

@@ -337,6 +337,7 @@ static void t4_an_empty_invalidation_hits_nothing(void)
 	struct mm_struct *mm = mm_alloc();
 	struct hmm_range range = RANGE();
 	struct mmu_notifier_range empty;
+	struct test_walk w = { };
 
 	register_pages(&range, mm, 10, 10);
 	EXPECT(!walk(&range));
@@ -347,6 +348,14 @@ static void t4_an_empty_invalidation_hits_nothing(void)
 	start_pages(&empty, mm, 15, 0);
 	EXPECT(hmm_range_valid(&range));
 	EXPECT(can_walk(&range));
+	end_pages(&empty);
+	/* Nor is the page gone round that one lies in. */
+	empty = (struct mmu_notifier_range){
+		.mm = mm, .start = ADDR(15) + 8, .end = ADDR(15) + 8,
+	};
+	mmu_notifier_invalidate_range_start(&empty);
+	EXPECT(!walk_range(&w, &range));
+	EXPECT(w.nr_pages == 10);
 	end_pages(&empty);
 
 	hmm_range_unregister(&range);
@@ -460,6 +469,18 @@ static void one_more_sleep(void)
 	shim_killed = kill_asleep;
 }
 
+/* In one sleep: the first of the two wakes nobody. */
+static void end_two(void)
+{
+	shim_jiffies += 10;
+	end_pages(end_asleep[0]);
+	EXPECT(!shim_wakeups);
+	shim_jiffies += 10;
+	end_pages(end_asleep[1]);
+	EXPECT(shim_wakeups == 1);
+	times_asleep++;
+}
+
 static void t7_wait_ends_with_the_invalidation(void)
 {
 	struct mm_struct *mm = mm_alloc();
@@ -471,12 +492,13 @@ static void t7_wait_ends_with_the_invalidation(void)
 	start_pages(&first, mm, 10, 1);
 	start_pages(&second, mm, 12, 1);
 	start_pages(&unrelated, mm, 100, 1);
-	shim_asleep = one_more_sleep;
+	shim_asleep = end_two;
+	shim_wakeups = 0;
 	end_asleep[0] = &first;
 	end_asleep[1] = &second;
 	began = jiffies;
 	EXPECT(hmm_range_wait_until_valid(&range, 1000));
-	EXPECT(times_asleep == 2);
+	EXPECT(times_asleep == 1);
 	EXPECT(jiffies - began == 20);
 	end_pages(&unrelated);
 
@@ -581,21 +603,14 @@ static void t7_wait_ends_when_the_mm_dies(void)
 	hmm_range_unregister(&range);
 }
 
-/*
- * A waker that is slow with its locks: whoever it has woken too early has gone
- * to sleep again by the time that it goes on.
- */
-static wait_queue_head_t *slow_wq;
-
-static void be_slow(void)
-{
-	while (!shim_is_asleep(slow_wq))
-		usleep(1000);
-}
-
 static void *wait_in_earnest(void *range)
 {
 	return (void *)(long)hmm_range_wait(range, 1000);
+}
+
+static void let_others_run(void)
+{
+	usleep(20000);
 }
 
 static void t7_woken_when_the_invalidation_is_off_the_list(void)
@@ -610,13 +625,13 @@ static void t7_woken_when_the_invalidation_is_off_the_list(void)
 	start_pages(&invalidation, mm, 10, 1);
 	if (pthread_create(&waiter, NULL, wait_in_earnest, &range))
 		abort();
-	slow_wq = &mm->hmm_ranges->wq;
-	be_slow();
-	shim_run_unlocked(be_slow);
+	while (!shim_sleepers())
+		usleep(1000);
+	shim_sleep_overran = false;
+	shim_run_unlocked(let_others_run);
 	end_pages(&invalidation);
 	shim_run_unlocked(NULL);
 	/* Nobody wakes it once more: it would find out when its time is up. */
-	shim_sleep_overran = false;
 	pthread_join(waiter, &ret);
 	EXPECT(!ret);
 	EXPECT(!shim_sleep_overran);
@@ -686,7 +701,7 @@ static void start_at_a_moment(void)
 {
 	if (++times_unlocked != started_at)
 		return;
-	start_pages(&hit, armed_range->tracking.mm, 15, 1);
+	start_pages(&hit, armed_range->tracking.sub.mm, 15, 1);
 	EXPECT(!hmm_range_valid(armed_range));
 }
 
@@ -794,7 +809,11 @@ static void t7_an_empty_retry_fails_when_the_mm_dies(void)
 	atomic_set(&mm->mm_users, 0);
 	EXPECT(retry_range(&w, &range) == -EFAULT);
 	atomic_set(&mm->mm_users, 1);
-	hmm_ranges_release(mm->hmm_ranges);
+	/* It is dying, and the range is not marked yet. */
+	WRITE_ONCE(mmu_notifier_tracker(mm)->dying, true);
+	EXPECT(retry_range(&w, &range) == -EFAULT);
+	EXPECT(!hmm_range_valid(&range));
+	mmu_tracker_release(mmu_notifier_tracker(mm), mm);
 	EXPECT(retry_range(&w, &range) == -EFAULT);
 	EXPECT(!w.nr_pages);
 	EXPECT(walk_range(&w, &range) == -EFAULT);
@@ -1035,7 +1054,7 @@ static void errno_of_unknown_flags_and_events(void)
 	struct mm_struct *mm = mm_alloc();
 	struct hmm_range range = RANGE();
 
-	for (int bit = 1; bit < 32; bit++) {
+	for (int bit = 2; bit < 32; bit++) {
 		range.flags = 1U << bit;
 		EXPECT(register_pages(&range, mm, 10, 10) == -EINVAL);
 	}
@@ -1066,7 +1085,7 @@ static void errno_of_an_unregistered_range(void)
 		EXPECT(!hmm_range_wait_until_valid(&range, 1000));
 		EXPECT(hmm_range_wait(&range, 1000) == -EINVAL);
 		hmm_range_unregister(&range);
-		EXPECT(!range.tracking.mm);
+		EXPECT(!range.tracking.sub.mm);
 
 		/* The second time it is one that was registered before. */
 		range = RANGE();
@@ -1206,11 +1225,11 @@ static void garbage_mm_at_register(void)
 	struct hmm_range other = RANGE(), range = RANGE();
 
 	register_pages(&other, mm, 0, 1);
-	range.tracking.mm = mm;
-	range.tracking.ranges = other.tracking.ranges;
+	range.tracking.sub.mm = mm;
+	range.tracking.sub.tracker = other.tracking.sub.tracker;
 	EXPECT(register_pages(&range, mm, 10, 0) == -EINVAL);
 	/* A fault that takes the locks itself asks for the mm first. */
-	EXPECT(!range.tracking.mm);
+	EXPECT(!range.tracking.sub.mm);
 	EXPECT(walk(&range) == -EINVAL);
 	hmm_range_unregister(&range);
 	EXPECT(atomic_read(&mm->mm_count) == 2);

@@ -306,7 +306,7 @@ static bool stored_page(const struct test_walk *w, unsigned long page)
 static void check_chunk_of(struct hmm_range *range, unsigned long nr,
 			   unsigned long page)
 {
-	struct mm_struct *mm = range->tracking.mm;
+	struct mm_struct *mm = range->tracking.sub.mm;
 	unsigned long chunk = chunk_pages(nr), pages;
 	unsigned long first = page / chunk * chunk;
 	struct test_walk w = { };
@@ -761,7 +761,7 @@ static bool hit_by(struct hmm_range *range, enum mmu_notifier_event event,
 	bool hit;
 
 	EXPECT(!walk(range));
-	start_event(&invalidation, range->tracking.mm, 10, 1, event, by);
+	start_event(&invalidation, range->tracking.sub.mm, 10, 1, event, by);
 	hit = !hmm_range_valid(range);
 	EXPECT(!hmm_range_wait_until_valid(range, 0));
 	end_pages(&invalidation);
@@ -1298,7 +1298,8 @@ static void die_in_the_last_round(struct test_walk *w, enum walk_place place,
 		return;
 	invalidate_pages(w->walk.mm, page, 1);
 	if (w->nr_pages == 20 + HMM_WALK_ROUNDS)
-		hmm_ranges_release(w->walk.mm->hmm_ranges);
+		mmu_tracker_release(mmu_notifier_tracker(w->walk.mm),
+				    w->walk.mm);
 }
 
 static void t7_a_walk_that_is_hit_fails_when_the_mm_dies(void)

@@ -27,7 +27,7 @@ struct test {
 };
 
 extern const struct test range_tests[], retry_tests[], order_tests[],
-			 random_tests[], thread_tests[];
+			 random_tests[], thread_tests[], interval_tests[], ops_tests[];
 
 /* Set by EXPECT(); the test goes on. */
 extern bool test_failed;

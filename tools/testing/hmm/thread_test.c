@@ -275,10 +275,238 @@ static void threads_see_what_another_has_walked(void)
 	mmput(mm);
 }
 
+/*
+ * Interval notifiers. Each driver maps pages into a device, which may go on using
+ * what is mapped until a callback zaps it: at any time, under the driver's lock, it
+ * is what the page table says. Meanwhile one notifier takes the place of another.
+ *
+ * @pages: what the device has mapped of them
+ * @nr_notifiers: how many there are, with those that are being removed
+ */
+struct device {
+	pthread_mutex_t lock;
+	struct {
+		bool mapped;
+		unsigned long content;
+	} pages[PAGES];
+	unsigned int random;
+	unsigned long mapped, too_late, exchanged;
+	int nr_notifiers;
+	pthread_t thread;
+};
+
+/* On the heap, and gone when it is released. */
+struct notifier {
+	struct mmu_interval_notifier sub;
+	struct device *device;
+	unsigned long first, nr;
+};
+
+static struct device devices[DRIVERS];
+static unsigned long nr_called, nr_refused;
+
+static void expect_not_stale(const struct device *device, unsigned long first,
+			     unsigned long nr)
+{
+	for (unsigned long page = first; page < first + nr; page++)
+		EXPECT(!device->pages[page].mapped ||
+		       device->pages[page].content == READ_ONCE(content[page]));
+}
+
+static bool zap(struct mmu_interval_notifier *sub,
+		const struct mmu_notifier_range *range, unsigned long cur_seq)
+{
+	struct notifier *notifier = container_of(sub, struct notifier, sub);
+	struct device *device = notifier->device;
+	unsigned long first = max(notifier->first,
+				  (range->start - BASE) >> PAGE_SHIFT);
+	unsigned long end = min(notifier->first + notifier->nr,
+				(range->end - BASE) >> PAGE_SHIFT);
+
+	if (cur_seq % 8 == 1)
+		sched_yield();
+	if (mmu_notifier_range_blockable(range))
+		pthread_mutex_lock(&device->lock);
+	else if (pthread_mutex_trylock(&device->lock))
+		return false;
+	mmu_interval_set_seq(sub, cur_seq);
+	expect_not_stale(device, first, end - first);
+	for (unsigned long page = first; page < end; page++)
+		device->pages[page].mapped = false;
+	pthread_mutex_unlock(&device->lock);
+	__atomic_add_fetch(&nr_called, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops zap_ops = {
+	.invalidate = zap,
+};
+
+static struct notifier *new_notifier(struct device *device,
+				     unsigned long first, unsigned long nr)
+{
+	struct notifier *notifier = malloc(sizeof(*notifier));
+
+	notifier->device = device;
+	notifier->first = first;
+	notifier->nr = nr;
+	if (mmu_interval_notifier_insert(&notifier->sub, mm, ADDR(first),
+					 nr * PAGE_SIZE, &zap_ops))
+		abort();
+	__atomic_add_fetch(&device->nr_notifiers, 1, __ATOMIC_RELAXED);
+	return notifier;
+}
+
+static void free_notifier(struct mmu_interval_notifier *sub)
+{
+	struct notifier *notifier = container_of(sub, struct notifier, sub);
+	struct device *device = notifier->device;
+
+	memset(notifier, 0x5a, sizeof(*notifier));
+	free(notifier);
+	__atomic_sub_fetch(&device->nr_notifiers, 1, __ATOMIC_RELEASE);
+}
+
+static void remove_notifier(struct notifier *notifier, bool async)
+{
+	if (async) {
+		mmu_interval_notifier_remove_async(&notifier->sub,
+						   free_notifier);
+	} else {
+		mmu_interval_notifier_remove(&notifier->sub);
+		free_notifier(&notifier->sub);
+	}
+}
+
+static void map(struct device *device, struct notifier *notifier)
+{
+	const unsigned long first = notifier->first, nr = notifier->nr;
+	unsigned long read[PAGES], seq;
+
+	if (pick(&device->random, 2))
+		seq = mmu_interval_read_begin(&notifier->sub);
+	else if (mmu_interval_read_begin_timeout(&notifier->sub, 0, &seq))
+		abort();
+	for (unsigned long i = 0; i < nr; i++) {
+		read[i] = READ_ONCE(content[first + i]);
+		if (i == nr / 2)
+			sched_yield();
+	}
+	pthread_mutex_lock(&device->lock);
+	if (mmu_interval_read_retry(&notifier->sub, seq)) {
+		device->too_late++;
+	} else {
+		device->mapped++;
+		for (unsigned long i = 0; i < nr; i++) {
+			device->pages[first + i].mapped = true;
+			device->pages[first + i].content = read[i];
+		}
+	}
+	expect_not_stale(device, first, nr);
+	pthread_mutex_unlock(&device->lock);
+}
+
+static void unmap_all(struct device *device)
+{
+	pthread_mutex_lock(&device->lock);
+	expect_not_stale(device, 0, PAGES);
+	for (unsigned long page = 0; page < PAGES; page++)
+		device->pages[page].mapped = false;
+	pthread_mutex_unlock(&device->lock);
+}
+
+static void *use_device(void *arg)
+{
+	struct device *device = arg;
+
+	device->random = test_seed + 200 + (device - devices);
+	while (!READ_ONCE(stop)) {
+		unsigned long first = pick(&device->random, PAGES);
+		unsigned long nr = 1 + pick(&device->random,
+					    min(PAGES - first, 80UL));
+		struct notifier *notifier, *old;
+
+		notifier = new_notifier(device, first, nr);
+		for (int i = 0; i < 20 && !READ_ONCE(stop); i++) {
+			map(device, notifier);
+			/* What is mapped stays, and is the new one's. */
+			old = notifier;
+			notifier = new_notifier(device, first, nr);
+			remove_notifier(old, pick(&device->random, 2));
+			device->exchanged++;
+			pthread_mutex_lock(&device->lock);
+			expect_not_stale(device, first, nr);
+			pthread_mutex_unlock(&device->lock);
+		}
+		unmap_all(device);
+		remove_notifier(notifier, pick(&device->random, 2));
+	}
+	return NULL;
+}
+
+static void *invalidate_devices(void *seed)
+{
+	unsigned int state = test_seed + 300 + (unsigned long)seed;
+
+	while (!READ_ONCE(stop)) {
+		unsigned long first = pick(&state, PAGES);
+		unsigned long nr = 1 + pick(&state, min(PAGES - first, 16UL));
+		struct mmu_notifier_range range = {
+			.mm = mm, .start = ADDR(first), .end = ADDR(first + nr),
+		};
+
+		if (pick(&state, 4)) {
+			mmu_notifier_invalidate_range_start(&range);
+		} else if (mmu_notifier_invalidate_range_start_nonblock(&range)) {
+			__atomic_add_fetch(&nr_refused, 1, __ATOMIC_RELAXED);
+			continue;
+		}
+		change(first, nr);
+		end_pages(&range);
+		usleep(pick(&state, 100));
+	}
+	return NULL;
+}
+
+static void threads_exchange_notifiers(void)
+{
+	pthread_t threads[3];
+
+	/* Who is not woken any more is found out sooner than by the common limit. */
+	alarm(60);
+	mm = mm_alloc();
+	/* As above: before the first invalidation. */
+	EXPECT(!hmm_mm_track(mm));
+	for (int i = 0; i < DRIVERS; i++) {
+		pthread_mutex_init(&devices[i].lock, NULL);
+		start_thread(&devices[i].thread, use_device, &devices[i]);
+	}
+	for (unsigned long i = 0; i < ARRAY_SIZE(threads); i++)
+		start_thread(&threads[i], invalidate_devices, (void *)i);
+	sleep(RUN_SECONDS);
+	WRITE_ONCE(stop, true);
+	for (unsigned long i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < DRIVERS; i++) {
+		struct device *device = &devices[i];
+
+		pthread_join(device->thread, NULL);
+		printf("# %lu times mapped, %lu too late; %lu exchanged\n",
+		       device->mapped, device->too_late, device->exchanged);
+		EXPECT(device->mapped);
+		EXPECT(!__atomic_load_n(&device->nr_notifiers, __ATOMIC_ACQUIRE));
+	}
+	printf("# %lu calls, %lu refused\n", nr_called, nr_refused);
+	EXPECT(nr_called);
+	EXPECT(atomic_read(&mm->mm_count) == 1);
+	mmput(mm);
+}
+
 #define TEST(name) { #name, name }
 
 const struct test thread_tests[] = {
 	TEST(threads_see_nothing_stale),
 	TEST(threads_see_what_another_has_walked),
+	TEST(threads_exchange_notifiers),
 	{ }
 };

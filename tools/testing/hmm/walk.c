@@ -94,7 +94,7 @@ void drop_mmap_lock(struct test_walk *w)
 /* A walk as hmm_range_fault_locked() or, with @w->snapshot, _snapshot() does. */
 int walk_range(struct test_walk *w, struct hmm_range *range)
 {
-	struct mm_struct *mm = range->tracking.mm;
+	struct mm_struct *mm = range->tracking.sub.mm;
 	int ret;
 
 	w->locked = 1;

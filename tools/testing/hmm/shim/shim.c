@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What of the kernel mm/hmm_range.c calls: locks, sleeping, the life of an mm,
+ * What of the kernel mm/mmu_interval.c and mm/hmm_range.c call: locks, sleeping, the life of an mm,
  * and the part of the notifier core that hands invalidations to it.
  *
  * A misuse that the kernel's debugging would report ends the test.
  */
 #include <asm/barrier.h>
+#include <linux/completion.h>
 #include <linux/hmm.h>
 #include <linux/jiffies.h>
 #include <linux/mmu_notifier.h>
 #include <linux/sched/mm.h>
+#include <linux/srcu.h>
 #include <linux/wait.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +21,18 @@
 
 unsigned long shim_jiffies = -300 * 1000UL;
 void (*shim_asleep)(void);
+unsigned long shim_wakeups;
 bool shim_sleep_overran;
 __thread bool shim_killed;
 void (*shim_mmap_awaited)(void);
 void (*shim_may_sleep)(void);
 bool shim_no_memory;
 struct lockdep_map __mmu_notifier_invalidate_range_start_map;
+atomic_t shim_srcu_readers;
+unsigned long shim_srcu_waits;
 
+/* How many threads really sleep, and have not been woken. */
+static atomic_t asleep;
 static __thread int spinlocks_held;
 static __thread int mmap_locks_held;
 static __thread bool mmap_lock_is_write;
@@ -114,23 +121,26 @@ bool waitqueue_active(wait_queue_head_t *wq)
 	return READ_ONCE(wq->sleepers);
 }
 
+static void wake_locked(wait_queue_head_t *wq)
+{
+	wq->wakeups++;
+	__atomic_add_fetch(&shim_wakeups, 1, __ATOMIC_RELAXED);
+	for (; wq->asleep; wq->asleep--)
+		atomic_dec(&asleep);
+	pthread_cond_broadcast(&wq->cond);
+}
+
 void wake_up_all(wait_queue_head_t *wq)
 {
 	pthread_mutex_lock(&wq->mutex);
-	wq->wakeups++;
-	wq->asleep = 0;
-	pthread_cond_broadcast(&wq->cond);
+	wake_locked(wq);
 	pthread_mutex_unlock(&wq->mutex);
 }
 
-bool shim_is_asleep(wait_queue_head_t *wq)
+int shim_sleepers(void)
 {
-	bool asleep;
-
-	pthread_mutex_lock(&wq->mutex);
-	asleep = wq->asleep;
-	pthread_mutex_unlock(&wq->mutex);
-	return asleep;
+	/* Pairs with the release in sleep_in_earnest(): what they did before. */
+	return __atomic_load_n(&asleep.counter, __ATOMIC_ACQUIRE);
 }
 
 /* Returns what shim_schedule() compares with to know of a wakeup since. */
@@ -161,12 +171,17 @@ static long sleep_in_earnest(wait_queue_head_t *wq, unsigned long wakeups,
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += min(timeout, 3600 * 1000L) / 1000 + 1;
 	pthread_mutex_lock(&wq->mutex);
-	if (wq->wakeups == wakeups)
+	if (wq->wakeups == wakeups) {
 		wq->asleep++;
+		/* Pairs with the acquire in shim_sleepers(). */
+		__atomic_add_fetch(&asleep.counter, 1, __ATOMIC_RELEASE);
+	}
 	while (wq->wakeups == wakeups && !err)
 		err = pthread_cond_timedwait(&wq->cond, &wq->mutex, &until);
-	if (wq->wakeups == wakeups)
+	if (wq->wakeups == wakeups) {
 		wq->asleep--;
+		atomic_dec(&asleep);
+	}
 	pthread_mutex_unlock(&wq->mutex);
 	if (err)
 		WRITE_ONCE(shim_sleep_overran, true);
@@ -211,15 +226,21 @@ void mmgrab(struct mm_struct *mm)
 
 void mmdrop(struct mm_struct *mm)
 {
+	struct mmu_tracker *tracker;
+
 	/* On a preemptible kernel the last one frees page tables and may sleep. */
 	might_sleep();
 	if (!atomic_dec_and_test(&mm->mm_count))
 		return;
-	if (mm->hmm_ranges)
-		require(list_empty(&mm->hmm_ranges->invalidations) &&
-			!mm->hmm_ranges->ranges.rb_root.rb_node,
+	tracker = mmu_notifier_tracker(mm);
+	if (tracker)
+		require(list_empty(&tracker->invalidations) &&
+			list_empty(&tracker->waiters) &&
+			list_empty(&tracker->cursors) &&
+			!tracker->tree.rb_root.rb_node &&
+			!tracker->nr_removing,
 			"nothing is left of the tracking when the mm is freed");
-	free(mm->hmm_ranges);
+	free(mm->notifier_subscriptions);
 	free(mm);
 }
 
@@ -238,11 +259,14 @@ bool mmget_not_zero(struct mm_struct *mm)
 
 void mmput(struct mm_struct *mm)
 {
+	struct mmu_tracker *tracker;
+
 	might_sleep();
 	if (!atomic_dec_and_test(&mm->mm_users))
 		return;
-	if (mm->hmm_ranges)
-		hmm_ranges_release(mm->hmm_ranges);
+	tracker = mmu_notifier_tracker(mm);
+	if (tracker)
+		mmu_tracker_release(tracker, mm);
 	mmdrop(mm);
 }
 
@@ -301,46 +325,93 @@ void mmap_assert_write_locked(struct mm_struct *mm)
 		"the mmap lock is held for write");
 }
 
-/* The part of mm/mmu_notifier.c that mm/hmm_range.c calls. */
+/* The part of mm/mmu_notifier.c that mm/mmu_interval.c calls. */
 
-struct hmm_ranges *mmu_notifier_hmm_ranges(struct mm_struct *mm)
+int __mmu_notifier_register(struct mmu_notifier *none, struct mm_struct *mm)
 {
-	/* Pairs with the release in mmu_notifier_track_ranges(). */
-	return smp_load_acquire(&mm->hmm_ranges);
-}
-
-int mmu_notifier_track_ranges(struct mm_struct *mm)
-{
-	struct hmm_ranges *ranges;
+	struct mmu_notifier_subscriptions *subscriptions;
 
 	mmap_assert_write_locked(mm);
 	might_sleep();
 	mm->all_locks_taken++;
-	if (mm->hmm_ranges)
+	if (mm->notifier_subscriptions)
 		return 0;
 	if (shim_no_memory)
 		return -ENOMEM;
-	ranges = calloc(1, sizeof(*ranges));
-	hmm_ranges_init(ranges);
-	/* Pairs with the acquire in mmu_notifier_hmm_ranges(). */
-	smp_store_release(&mm->hmm_ranges, ranges);
+	subscriptions = calloc(1, sizeof(*subscriptions));
+	mmu_tracker_init(&subscriptions->tracker);
+	subscriptions->has_tracker = true;
+	/* Pairs with the acquire in mmu_notifier_tracker(). */
+	smp_store_release(&mm->notifier_subscriptions, subscriptions);
 	return 0;
 }
 
-/* The part of mm/mmu_notifier.c that calls mm/hmm_range.c. */
+int mmu_notifier_register(struct mmu_notifier *none, struct mm_struct *mm)
+{
+	int ret;
+
+	mmap_write_lock(mm);
+	ret = __mmu_notifier_register(none, mm);
+	mmap_write_unlock(mm);
+	return ret;
+}
+
+/* The part of mm/mmu_notifier.c that calls mm/mmu_interval.c. */
 
 void mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
 {
-	struct hmm_ranges *ranges = mmu_notifier_hmm_ranges(range->mm);
+	struct mmu_tracker *tracker = mmu_notifier_tracker(range->mm);
 
-	if (ranges)
-		hmm_ranges_invalidate_start(ranges, range);
+	range->flags |= MMU_NOTIFIER_RANGE_BLOCKABLE;
+	if (tracker)
+		require(!mmu_tracker_start(tracker, range),
+			"an invalidation that may block does not fail");
+}
+
+int mmu_notifier_invalidate_range_start_nonblock(struct mmu_notifier_range *range)
+{
+	struct mmu_tracker *tracker = mmu_notifier_tracker(range->mm);
+	int ret = 0;
+
+	range->flags &= ~MMU_NOTIFIER_RANGE_BLOCKABLE;
+	if (tracker)
+		ret = mmu_tracker_start(tracker, range);
+	if (ret)
+		mmu_tracker_end(tracker, range);
+	return ret;
 }
 
 void mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range)
 {
-	struct hmm_ranges *ranges = mmu_notifier_hmm_ranges(range->mm);
+	struct mmu_tracker *tracker = mmu_notifier_tracker(range->mm);
 
-	if (ranges)
-		hmm_ranges_invalidate_end(ranges, range);
+	if (tracker)
+		mmu_tracker_end(tracker, range);
+}
+
+/* Completions. */
+
+/*
+ * Who waits takes the mutex once more before it returns, so a completion may lie on
+ * its stack: it does not go away under who completes it.
+ */
+void complete(struct completion *x)
+{
+	pthread_mutex_lock(&x->wait.mutex);
+	WRITE_ONCE(x->done, true);
+	wake_locked(&x->wait);
+	pthread_mutex_unlock(&x->wait.mutex);
+}
+
+long wait_for_completion_killable_timeout(struct completion *x, long timeout)
+{
+	return wait_event_killable_timeout(x->wait, READ_ONCE(x->done),
+					   timeout);
+}
+
+void wait_for_completion(struct completion *x)
+{
+	require(wait_event_killable_timeout(x->wait, READ_ONCE(x->done),
+					    30 * HZ),
+		"what is waited for without a limit comes");
 }

@@ -120,8 +120,8 @@ TEST_F(range, invalid_after_any_change)
 		if (changes[i].needs_swap && !swap_is_on())
 			continue;
 		/* A fault that copies a page invalidates, too. */
-		ASSERT_EQ(0, dev_mirror(self->fd, id, HMM_RANGE_DEV_VALID |
-					HMM_RANGE_DEV_WRITE, SOON_MS));
+		ASSERT_EQ(0, mirror(self, id, HMM_RANGE_DEV_VALID |
+				    HMM_RANGE_DEV_WRITE, SOON_MS));
 		ASSERT_EQ(1, dev_valid(self->fd, id));
 		ASSERT_TRUE(changes[i].change(page, self->page));
 		EXPECT_EQ(0, dev_valid(self->fd, id)) {
@@ -176,14 +176,14 @@ TEST_F(range, nothing_succeeds_while_in_flight)
 	}
 	EXPECT_EQ(-EBUSY, dev_call(self->fd, HMM_RANGE_IOC_WALK, &walk));
 	EXPECT_EQ(0, walk.locked);
-	EXPECT_EQ(-EBUSY, dev_mirror(self->fd, id, HMM_RANGE_DEV_VALID, 100));
+	EXPECT_EQ(-EBUSY, mirror(self, id, HMM_RANGE_DEV_VALID, 100));
 	EXPECT_EQ(0, dev_valid(self->fd, id));
 
 	ASSERT_EQ(0, dev_release(self->fd, held));
 	EXPECT_EQ(0, dev_valid(self->fd, id));
 	EXPECT_EQ(1, dev_wait(self->fd, id, 0));
 	EXPECT_EQ(0, dev_valid(self->fd, id));
-	EXPECT_EQ(0, dev_mirror(self->fd, id, HMM_RANGE_DEV_VALID, SOON_MS));
+	EXPECT_EQ(0, mirror(self, id, HMM_RANGE_DEV_VALID, SOON_MS));
 	EXPECT_EQ(1, dev_valid(self->fd, id));
 }
 
@@ -405,6 +405,16 @@ FIXTURE(retry) {
 	struct hmm_range_dev_entry entries[NR_PAGES];
 };
 
+/* Callbacks do not look at the marks, nor marking at the callbacks. */
+FIXTURE_VARIANT(retry) {
+	struct form	form;
+};
+
+FIXTURE_VARIANT_ADD(retry, plain) { .form = FORM_PLAIN };
+FIXTURE_VARIANT_ADD(retry, interval) { .form = FORM_INTERVAL };
+FIXTURE_VARIANT_ADD(retry, ops) { .form = FORM_OPS };
+FIXTURE_VARIANT_ADD(retry, two_pass) { .form = FORM_TWO_PASS };
+
 /*
  * All pages are faulted in, and page 5 is discarded. From here on a walk is seen
  * by what becomes of the poison that the array is filled with.
@@ -417,6 +427,7 @@ FIXTURE_SETUP(retry)
 	if (self->fd == -ENOENT || self->fd == -EACCES)
 		SKIP(return, "no /dev/hmm_range");
 	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, dev_config(self->fd, variant->form.notifier, false));
 	self->page = sysconf(_SC_PAGESIZE);
 	size = NR_PAGES * self->page;
 	self->map = map_pages(size);
@@ -659,14 +670,27 @@ FIXTURE(owner) {
 
 FIXTURE_VARIANT(owner) {
 	unsigned int	event;
+	struct form	form;
 };
 
 FIXTURE_VARIANT_ADD(owner, migrate) {
-	.event = NOTIFY_MIGRATE,
+	.event = NOTIFY_MIGRATE, .form = FORM_PLAIN,
+};
+
+FIXTURE_VARIANT_ADD(owner, migrate_interval) {
+	.event = NOTIFY_MIGRATE, .form = FORM_INTERVAL,
+};
+
+FIXTURE_VARIANT_ADD(owner, migrate_ops) {
+	.event = NOTIFY_MIGRATE, .form = FORM_OPS,
 };
 
 FIXTURE_VARIANT_ADD(owner, exclusive) {
-	.event = NOTIFY_EXCLUSIVE,
+	.event = NOTIFY_EXCLUSIVE, .form = FORM_PLAIN,
+};
+
+FIXTURE_VARIANT_ADD(owner, exclusive_two_pass) {
+	.event = NOTIFY_EXCLUSIVE, .form = FORM_TWO_PASS,
 };
 
 FIXTURE_SETUP(owner)
@@ -675,6 +699,7 @@ FIXTURE_SETUP(owner)
 	if (self->fd == -ENOENT || self->fd == -EACCES)
 		SKIP(return, "no /dev/hmm_range");
 	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, dev_config(self->fd, variant->form.notifier, false));
 	self->page = sysconf(_SC_PAGESIZE);
 	self->map = map_pages(self->page);
 	ASSERT_NE(NULL, self->map);
@@ -777,8 +802,8 @@ TEST_F(range, copies_what_the_process_has)
 	ASSERT_NE(NULL, data);
 	for (i = 0; i < NR_PAGES; i++)
 		memset(self->map + i * self->page, i, self->page);
-	ASSERT_EQ(0, dev_mirror(self->fd, id, HMM_RANGE_DEV_VALID |
-				HMM_RANGE_DEV_WRITE, SOON_MS));
+	ASSERT_EQ(0, mirror(self, id, HMM_RANGE_DEV_VALID |
+			    HMM_RANGE_DEV_WRITE, SOON_MS));
 	ASSERT_EQ(0, dev_copy(self->fd, id, HMM_RANGE_DEV_TABLE, self->map,
 			      NR_PAGES, data, self->page));
 	EXPECT_EQ(0, memcmp(self->map, data, self->size));
@@ -798,7 +823,7 @@ TEST_F(range, torn_down_entries_are_not_used)
 	char byte;
 
 	ASSERT_LT(0, id);
-	ASSERT_EQ(0, dev_mirror(self->fd, id, HMM_RANGE_DEV_VALID, SOON_MS));
+	ASSERT_EQ(0, mirror(self, id, HMM_RANGE_DEV_VALID, SOON_MS));
 	ASSERT_TRUE(do_dontneed(self->map, self->page));
 	EXPECT_LT(0, dev_stat(self->fd, HMM_RANGE_DEV_STAT_TORN_DOWN));
 	EXPECT_EQ(-EBUSY, dev_copy(self->fd, id, HMM_RANGE_DEV_TABLE, self->map,
@@ -819,12 +844,12 @@ TEST_F(range, read_only_entries_are_not_written)
 
 	ASSERT_LT(0, id);
 	ASSERT_EQ(0, mprotect(self->map, self->size, PROT_READ));
-	ASSERT_EQ(0, dev_mirror(self->fd, id, HMM_RANGE_DEV_VALID, SOON_MS));
+	ASSERT_EQ(0, mirror(self, id, HMM_RANGE_DEV_VALID, SOON_MS));
 	EXPECT_EQ(-EPERM, dev_copy(self->fd, id, HMM_RANGE_DEV_TABLE |
 				   HMM_RANGE_DEV_COPY_WRITE, self->map, 1,
 				   &byte, 1));
-	EXPECT_EQ(-EPERM, dev_mirror(self->fd, id, HMM_RANGE_DEV_VALID |
-				     HMM_RANGE_DEV_WRITE, SOON_MS));
+	EXPECT_EQ(-EPERM, mirror(self, id, HMM_RANGE_DEV_VALID |
+				 HMM_RANGE_DEV_WRITE, SOON_MS));
 	EXPECT_EQ(1, self->map[0]);
 }
 
@@ -890,12 +915,13 @@ static void *slow_mirror_thread(void *data)
  * after a walk and before its result is entered; -EBUSY if that came too late,
  * so that the entry was torn down instead.
  */
-static int read_after_race(int fd, char *map, size_t page, unsigned int flags)
+static int read_after_race(int fd, char *map, size_t page, unsigned int how,
+			   unsigned int flags)
 {
 	struct slow_mirror slow = {
 		.fd = fd,
 		.args = {
-			.how = HMM_RANGE_DEV_FAULT,
+			.how = how,
 			.default_flags = HMM_RANGE_DEV_VALID,
 			.flags = flags,
 			.timeout_ms = SOON_MS,
@@ -933,11 +959,13 @@ TEST_F(range, the_check_of_a_mirror_can_fail)
 
 	for (tries = 0; tries < 20 && byte == -EBUSY; tries++)
 		byte = read_after_race(self->fd, self->map, self->page,
+				       HMM_RANGE_DEV_FAULT,
 				       HMM_RANGE_DEV_SKIP_CHECK);
 	EXPECT_EQ(OLD, byte);
 	byte = -EBUSY;
 	for (tries = 0; tries < 20 && byte == -EBUSY; tries++)
-		byte = read_after_race(self->fd, self->map, self->page, 0);
+		byte = read_after_race(self->fd, self->map, self->page,
+				       self->how, 0);
 	EXPECT_EQ(NEW, byte);
 }
 

@@ -81,6 +81,8 @@ TEST_F(range, register_bad_flags)
 
 	for (bit = 0; bit < 32; bit++) {
 		args.range_flags = 1U << bit;
+		if (args.range_flags == RANGE_OWN_EVENTS)
+			continue;
 		EXPECT_EQ(-EINVAL, dev_call(self->fd, HMM_RANGE_IOC_REGISTER, &args));
 	}
 	args.range_flags = 0;
@@ -91,6 +93,12 @@ TEST_F(range, register_bad_flags)
 	args.ignore_events = 0;
 	args.flags = 1U << 31;
 	EXPECT_EQ(-EINVAL, dev_call(self->fd, HMM_RANGE_IOC_REGISTER, &args));
+	/* It has no callback that it could end in. */
+	args.flags = HMM_RANGE_DEV_ONCE | HMM_RANGE_DEV_LEGACY;
+	EXPECT_EQ(-EINVAL, dev_call(self->fd, HMM_RANGE_IOC_REGISTER, &args));
+	args.flags = HMM_RANGE_DEV_ONCE;
+	if (!form_has_ops(variant->form))
+		EXPECT_EQ(-EINVAL, dev_call(self->fd, HMM_RANGE_IOC_REGISTER, &args));
 	EXPECT_EQ(0, dev_stat(self->fd, HMM_RANGE_DEV_STAT_RANGES));
 }
 
@@ -160,6 +168,9 @@ TEST_F(range, register_many)
 	for (i = 0; i < nr; i++)
 		ids[i] = bounds[i].id;
 	gone.ids = (uintptr_t)ids;
+	gone.flags = 1U << 31;
+	EXPECT_EQ(-EINVAL, dev_call(self->fd, HMM_RANGE_IOC_UNREGISTER, &gone));
+	gone.flags = 0;
 	EXPECT_EQ(0, dev_call(self->fd, HMM_RANGE_IOC_UNREGISTER, &gone));
 	EXPECT_EQ(0, dev_stat(self->fd, HMM_RANGE_DEV_STAT_RANGES));
 	free(bounds);
@@ -169,6 +180,7 @@ TEST_F(range, register_many)
 TEST_F(range, unknown_ranges)
 {
 	const uint32_t ids[] = { 0, 1, 2, 0x7fffffff, 0x80000000, 0xffffffff };
+	struct hmm_range_dev_calls calls;
 	struct hmm_range_dev_entry entry;
 	unsigned int i;
 	char byte;
@@ -180,7 +192,8 @@ TEST_F(range, unknown_ranges)
 		EXPECT_EQ(-ENOENT, dev_begin(self->fd, ids[i]));
 		EXPECT_EQ(-ENOENT, dev_valid(self->fd, ids[i]));
 		EXPECT_EQ(-ENOENT, dev_fault(self->fd, ids[i]));
-		EXPECT_EQ(-ENOENT, dev_mirror(self->fd, ids[i], 0, 0));
+		EXPECT_EQ(-ENOENT, mirror(self, ids[i], 0, 0));
+		EXPECT_EQ(-ENOENT, dev_calls(self->fd, ids[i], &calls));
 		EXPECT_EQ(-ENOENT, dev_read(self->fd, ids[i], self->map, 1, &entry));
 		EXPECT_EQ(-ENOENT, dev_copy(self->fd, ids[i], 0, self->map, 1,
 					    &byte, 1));
@@ -200,7 +213,11 @@ TEST_F(range, walk_bad_arguments)
 	int id = dev_register(self->fd, self->map, self->size, 0);
 	unsigned long map = (uintptr_t)self->map, page = self->page;
 	const struct hmm_range_dev_walk bad[] = {
-		{ .how = HMM_RANGE_DEV_FAULT_UNLOCKED + 1 },
+		{ .how = HMM_RANGE_DEV_FAULT_COMMIT },
+		{ .how = HMM_RANGE_DEV_FAULT_COMMIT + 1 },
+		{ .refusals = 1 },
+		{ .refusal = EAGAIN },
+		{ .reserved = 1 },
 		{ .how = -1U },
 		{ .default_flags = HMM_RANGE_DEV_ERROR },
 		{ .flags_mask = 1U << 31 },
@@ -238,6 +255,38 @@ TEST_F(range, walk_bad_arguments)
 	EXPECT_EQ(0, dev_snapshot(self->fd, id));
 }
 
+TEST_F(range, commit_bad_arguments)
+{
+	int legacy = dev_register(self->fd, self->map, self->page,
+				  HMM_RANGE_DEV_LEGACY);
+	int id = dev_register(self->fd, self->map, self->size, 0);
+	const struct hmm_range_dev_walk bad[] = {
+		{ .id = legacy },
+		{ .id = id, .flags = HMM_RANGE_DEV_SKIP_CHECK },
+		{ .id = id, .refusals = 1 },
+		{ .id = id, .refusal = EAGAIN },
+		{ .id = id, .refusals = 1, .refusal = -1U },
+		{ .id = id, .refusals = 1, .refusal = 4096 },
+		{ .id = id, .latency_us = -1U },
+		{ .id = id, .start = (uintptr_t)self->map + 1,
+		  .end = (uintptr_t)self->map + self->page },
+	};
+	struct hmm_range_dev_walk args;
+	unsigned int i;
+
+	ASSERT_LT(0, legacy);
+	ASSERT_LT(0, id);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		args = bad[i];
+		args.how = HMM_RANGE_DEV_FAULT_COMMIT;
+		args.timeout_ms = 1000;
+		EXPECT_EQ(-EINVAL, dev_call(self->fd, HMM_RANGE_IOC_MIRROR, &args)) {
+			TH_LOG("case %u", i);
+		}
+		EXPECT_EQ(0, args.commits);
+	}
+}
+
 TEST_F(range, copy_bad_arguments)
 {
 	int id = dev_register(self->fd, self->map, self->size, 0);
@@ -263,8 +312,8 @@ TEST_F(range, copy_bad_arguments)
 	char byte;
 
 	ASSERT_LT(0, id);
-	ASSERT_EQ(0, dev_mirror(self->fd, id, HMM_RANGE_DEV_VALID |
-				HMM_RANGE_DEV_WRITE, SOON_MS));
+	ASSERT_EQ(0, mirror(self, id, HMM_RANGE_DEV_VALID | HMM_RANGE_DEV_WRITE,
+			    SOON_MS));
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		args = bad[i];
 		args.id = id;
@@ -329,7 +378,7 @@ TEST_F(range, config_bad_arguments)
 	int id;
 
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(-EBUSY, dev_config(self->fd, variant->notifier, false));
+	EXPECT_EQ(-EBUSY, dev_config(self->fd, variant->form.notifier, false));
 	EXPECT_EQ(-EINVAL, dev_config(fd, 99, false));
 	/* Nothing tears entries down: there may be none. */
 	id = dev_register(fd, self->map, self->page, 0);
@@ -337,6 +386,12 @@ TEST_F(range, config_bad_arguments)
 	EXPECT_EQ(0, dev_fault(fd, id));
 	EXPECT_EQ(-EINVAL, dev_mirror(fd, id, HMM_RANGE_DEV_VALID, SOON_MS));
 	EXPECT_EQ(-EINVAL, dev_copy(fd, id, 0, self->map, 1, &byte, 1));
+	/* Chosen too late for a range that should have had a callback. */
+	ASSERT_EQ(0, dev_config(fd, variant->form.notifier, false));
+	EXPECT_EQ(form_has_ops(variant->form) ? -EINVAL : 0,
+		  dev_mirror(fd, id, HMM_RANGE_DEV_VALID, SOON_MS));
+	EXPECT_EQ(form_has_ops(variant->form) ? -EINVAL : 0,
+		  dev_copy(fd, id, 0, self->map, 1, &byte, 1));
 	close(fd);
 }
 

@@ -27,6 +27,9 @@ enum {
 	NOTIFY_NR
 };
 
+/* HMM_RANGE_OWN_EVENTS of enum hmm_range_flags */
+#define RANGE_OWN_EVENTS	0x2U
+
 static inline int dev_call(int fd, unsigned long request, void *arg)
 {
 	return ioctl(fd, request, arg) < 0 ? -errno : 0;
@@ -50,9 +53,18 @@ static inline int dev_config(int fd, unsigned int notifier, bool refuse)
 	return dev_call(fd, HMM_RANGE_IOC_CONFIG, &args);
 }
 
+/* Let the callbacks of ranges wait before they return, or go on. */
+static inline int dev_pause(int fd, bool pause)
+{
+	struct hmm_range_dev_config args = { .pause = pause };
+
+	return dev_call(fd, HMM_RANGE_IOC_CONFIG, &args);
+}
+
 /* The id of the new range. */
-static inline int dev_register_events(int fd, const void *start, size_t size,
-				      unsigned int flags, unsigned int events)
+static inline int dev_register_own(int fd, const void *start, size_t size,
+				   unsigned int flags, unsigned int events,
+				   unsigned int range_flags)
 {
 	struct hmm_range_dev_bounds bounds = {
 		.start = (uintptr_t)start,
@@ -63,10 +75,17 @@ static inline int dev_register_events(int fd, const void *start, size_t size,
 		.count = 1,
 		.flags = flags,
 		.ignore_events = events,
+		.range_flags = range_flags,
 	};
 	int ret = dev_call(fd, HMM_RANGE_IOC_REGISTER, &args);
 
 	return ret ? ret : (int)bounds.id;
+}
+
+static inline int dev_register_events(int fd, const void *start, size_t size,
+				      unsigned int flags, unsigned int events)
+{
+	return dev_register_own(fd, start, size, flags, events, 0);
 }
 
 static inline int dev_register(int fd, const void *start, size_t size,
@@ -75,14 +94,27 @@ static inline int dev_register(int fd, const void *start, size_t size,
 	return dev_register_events(fd, start, size, flags, 0);
 }
 
-static inline int dev_unregister(int fd, uint32_t id)
+static inline int dev_unregister_flags(int fd, uint32_t id, unsigned int flags)
 {
 	struct hmm_range_dev_unregister args = {
 		.ids = (uintptr_t)&id,
 		.count = 1,
+		.flags = flags,
 	};
 
 	return dev_call(fd, HMM_RANGE_IOC_UNREGISTER, &args);
+}
+
+static inline int dev_unregister(int fd, uint32_t id)
+{
+	return dev_unregister_flags(fd, id, 0);
+}
+
+/* What the callback of a range was told. */
+static inline int dev_calls(int fd, uint32_t id, struct hmm_range_dev_calls *calls)
+{
+	calls->id = id;
+	return dev_call(fd, HMM_RANGE_IOC_CALLS, calls);
 }
 
 /* 1 or 0: what hmm_range_wait_until_valid() said. */
@@ -141,17 +173,23 @@ static inline int dev_fault_write(int fd, uint32_t id)
 }
 
 /* All that a driver does, up to a filled page table of the device. */
-static inline int dev_mirror(int fd, uint32_t id, unsigned int request,
-			     unsigned int ms)
+static inline int dev_mirror_how(int fd, uint32_t id, unsigned int how,
+				 unsigned int request, unsigned int ms)
 {
 	struct hmm_range_dev_walk args = {
 		.id = id,
-		.how = HMM_RANGE_DEV_FAULT,
+		.how = how,
 		.default_flags = request,
 		.timeout_ms = ms,
 	};
 
 	return dev_call(fd, HMM_RANGE_IOC_MIRROR, &args);
+}
+
+static inline int dev_mirror(int fd, uint32_t id, unsigned int request,
+			     unsigned int ms)
+{
+	return dev_mirror_how(fd, id, HMM_RANGE_DEV_FAULT, request, ms);
 }
 
 /* What the last walk stored, of @nr pages from @start on. */

@@ -27,17 +27,19 @@ FIXTURE(devmem) {
 FIXTURE_VARIANT(devmem) {
 	const char	*path;
 	bool		visible;
+	struct form	form;
 };
 
-FIXTURE_VARIANT_ADD(devmem, private) {
-	.path = "/dev/hmm_dmirror0",
-};
-
+#define PRIVATE		.path = "/dev/hmm_dmirror0"
 /* The CPU maps it, and so do our entries show it. */
-FIXTURE_VARIANT_ADD(devmem, coherent) {
-	.path = "/dev/hmm_dmirror2",
-	.visible = true,
-};
+#define COHERENT	.path = "/dev/hmm_dmirror2", .visible = true
+
+FIXTURE_VARIANT_ADD(devmem, private) { PRIVATE, .form = FORM_PLAIN };
+FIXTURE_VARIANT_ADD(devmem, private_interval) { PRIVATE, .form = FORM_INTERVAL };
+FIXTURE_VARIANT_ADD(devmem, private_ops) { PRIVATE, .form = FORM_OPS };
+FIXTURE_VARIANT_ADD(devmem, coherent) { COHERENT, .form = FORM_PLAIN };
+FIXTURE_VARIANT_ADD(devmem, coherent_interval) { COHERENT, .form = FORM_INTERVAL };
+FIXTURE_VARIANT_ADD(devmem, coherent_two_pass) { COHERENT, .form = FORM_TWO_PASS };
 
 FIXTURE_SETUP(devmem)
 {
@@ -48,7 +50,7 @@ FIXTURE_SETUP(devmem)
 	self->dmirror = open(variant->path, O_RDWR);
 	if (self->dmirror < 0)
 		SKIP(return, "no %s", variant->path);
-	ASSERT_EQ(0, dev_config(self->fd, HMM_RANGE_DEV_NOTIFIER_PLAIN, false));
+	ASSERT_EQ(0, dev_config(self->fd, variant->form.notifier, false));
 	self->page = sysconf(_SC_PAGESIZE);
 	self->size = NR_PAGES * self->page;
 	self->map = map_pages(self->size);
@@ -172,8 +174,9 @@ TEST_F(devmem, fault_brings_back)
 
 	ASSERT_NE(NULL, data);
 	ASSERT_EQ(0, migrate_to_device(self->dmirror, self->map, NR_PAGES, data));
-	ASSERT_EQ(0, dev_mirror(self->fd, self->id, HMM_RANGE_DEV_VALID |
-				HMM_RANGE_DEV_WRITE, SOON_MS));
+	ASSERT_EQ(0, dev_mirror_how(self->fd, self->id, variant->form.how,
+				    HMM_RANGE_DEV_VALID | HMM_RANGE_DEV_WRITE,
+				    SOON_MS));
 	ASSERT_EQ(0, dev_read(self->fd, self->id, self->map, NR_PAGES, entries));
 	for (i = 0; i < NR_PAGES; i++) {
 		EXPECT_EQ(HMM_RANGE_DEV_VALID | HMM_RANGE_DEV_WRITE,
@@ -256,7 +259,8 @@ FIXTURE_SETUP(pmem)
 	if (self->fd == -ENOENT || self->fd == -EACCES)
 		SKIP(return, "no /dev/hmm_range");
 	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, dev_config(self->fd, HMM_RANGE_DEV_NOTIFIER_PLAIN, false));
+	/* The memory can be set up once a boot: the form with most passes. */
+	ASSERT_EQ(0, dev_config(self->fd, HMM_RANGE_DEV_NOTIFIER_TWO_PASS, false));
 	if (access(ND "devices/namespace0.0", F_OK))
 		SKIP(return, "no persistent memory");
 	ASSERT_TRUE(make_dax(self->name, sizeof(self->name)));

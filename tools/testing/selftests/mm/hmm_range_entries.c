@@ -1334,6 +1334,15 @@ static void *mover_thread(void *data)
 	return NULL;
 }
 
+FIXTURE_VARIANT(migration) {
+	struct form	form;
+};
+
+FIXTURE_VARIANT_ADD(migration, plain) { .form = FORM_PLAIN };
+FIXTURE_VARIANT_ADD(migration, interval) { .form = FORM_INTERVAL };
+FIXTURE_VARIANT_ADD(migration, ops) { .form = FORM_OPS };
+FIXTURE_VARIANT_ADD(migration, two_pass) { .form = FORM_TWO_PASS };
+
 FIXTURE_SETUP(migration)
 {
 	struct mover *mover = &self->mover;
@@ -1345,7 +1354,7 @@ FIXTURE_SETUP(migration)
 	if (self->fd == -ENOENT || self->fd == -EACCES)
 		SKIP(return, "no /dev/hmm_range");
 	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, dev_config(self->fd, HMM_RANGE_DEV_NOTIFIER_PLAIN, false));
+	ASSERT_EQ(0, dev_config(self->fd, variant->form.notifier, false));
 	mover->map = map_small(size);
 	ASSERT_NE(NULL, mover->map);
 	for (int i = 0; i < NR_MOVED; i++)

@@ -36,16 +36,15 @@ struct hello {
 };
 
 /* The child: says hello and does what it is told by one letter. */
-static void run_other(int hello_pipe, int go_pipe, unsigned int flags)
+static void run_other(int hello_pipe, int go_pipe, struct form form)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
 	struct hello hello = { .map = map_pages(2 * page) };
 	char go;
 
 	hello.fd = dev_open();
-	if (hello.fd >= 0 && !dev_config(hello.fd,
-					 HMM_RANGE_DEV_NOTIFIER_PLAIN, false))
-		hello.id = dev_register(hello.fd, hello.map, page, flags);
+	if (hello.fd >= 0 && !dev_config(hello.fd, form.notifier, false))
+		hello.id = dev_register(hello.fd, hello.map, page, 0);
 	if (write(hello_pipe, &hello, sizeof(hello)) != sizeof(hello))
 		_exit(1);
 	if (read(go_pipe, &go, 1) != 1)
@@ -54,10 +53,13 @@ static void run_other(int hello_pipe, int go_pipe, unsigned int flags)
 		execl("/proc/self/exe", "hmm_range", pause_option, NULL);
 	if (go == 'w')
 		dev_wait(hello.fd, hello.id, HMM_RANGE_DEV_MAX_MS);
+	if (go == 'c')
+		dev_mirror_how(hello.fd, hello.id, HMM_RANGE_DEV_FAULT_COMMIT,
+			       HMM_RANGE_DEV_VALID, 0);
 	_exit(1);
 }
 
-static bool start_other(struct other *other, unsigned int flags)
+static bool start_other(struct other *other, struct form form)
 {
 	struct hello hello;
 	int in[2], out[2], pidfd;
@@ -69,7 +71,7 @@ static bool start_other(struct other *other, unsigned int flags)
 	if (!other->pid) {
 		close(in[0]);
 		close(out[1]);
-		run_other(in[1], out[0], flags);
+		run_other(in[1], out[0], form);
 	}
 	close(in[1]);
 	close(out[0]);
@@ -104,6 +106,9 @@ static void expect_dead(struct __test_metadata *_metadata,
 	}
 	EXPECT_EQ(-EFAULT, dev_mirror(other->fd, other->id,
 				      HMM_RANGE_DEV_VALID, 1000));
+	EXPECT_EQ(-EFAULT, dev_mirror_how(other->fd, other->id,
+					  HMM_RANGE_DEV_FAULT_COMMIT,
+					  HMM_RANGE_DEV_VALID, 1000));
 	/* The device's entries are gone as well. */
 	EXPECT_EQ(0, dev_read(other->fd, other->id, other->map, 1, &entry));
 	EXPECT_EQ(-EFAULT, dev_register(other->fd, other->map, other->page, 0));
@@ -112,19 +117,19 @@ static void expect_dead(struct __test_metadata *_metadata,
 	EXPECT_EQ(-EFAULT, dev_hold(other->fd, other->map, other->page));
 	EXPECT_EQ(0, dev_unregister(other->fd, other->id));
 	EXPECT_EQ(0, dev_stat(other->fd, HMM_RANGE_DEV_STAT_UNMARKED));
+	EXPECT_EQ(0, dev_stat(other->fd, HMM_RANGE_DEV_STAT_STRAY));
 	EXPECT_EQ(0, close(other->fd));
 }
 
-TEST(exit_of_the_mirrored_process)
+TEST_F(range, exit_of_the_mirrored_process)
 {
 	char byte[16];
 	struct other other;
 	int status;
 
-	if (access("/dev/hmm_range", F_OK))
-		SKIP(return, "no /dev/hmm_range");
-	ASSERT_TRUE(start_other(&other, 0));
-	ASSERT_EQ(0, dev_mirror(other.fd, other.id, HMM_RANGE_DEV_VALID, SOON_MS));
+	ASSERT_TRUE(start_other(&other, variant->form));
+	ASSERT_EQ(0, dev_mirror_how(other.fd, other.id, self->how,
+				    HMM_RANGE_DEV_VALID, SOON_MS));
 	ASSERT_EQ(1, dev_valid(other.fd, other.id));
 	ASSERT_EQ(0, dev_copy(other.fd, other.id, HMM_RANGE_DEV_TABLE, other.map,
 			      1, byte, sizeof(byte)));
@@ -132,18 +137,21 @@ TEST(exit_of_the_mirrored_process)
 	ASSERT_EQ(other.pid, waitpid(other.pid, &status, 0));
 	EXPECT_EQ(-EBUSY, dev_copy(other.fd, other.id, HMM_RANGE_DEV_TABLE,
 				   other.map, 1, byte, sizeof(byte)));
+	/* By the one callback that is for this. */
+	EXPECT_EQ(1, dev_stat(other.fd, HMM_RANGE_DEV_STAT_EVENTS +
+			      NOTIFY_RELEASE));
+	EXPECT_EQ(1, dev_stat(other.fd, HMM_RANGE_DEV_STAT_TORN_DOWN));
 	expect_dead(_metadata, &other);
 }
 
-TEST(exec_of_the_mirrored_process)
+TEST_F(range, exec_of_the_mirrored_process)
 {
 	unsigned long end = now_ms() + SOON_MS;
 	struct other other;
 
-	if (access("/dev/hmm_range", F_OK))
-		SKIP(return, "no /dev/hmm_range");
-	ASSERT_TRUE(start_other(&other, 0));
-	ASSERT_EQ(0, dev_mirror(other.fd, other.id, HMM_RANGE_DEV_VALID, SOON_MS));
+	ASSERT_TRUE(start_other(&other, variant->form));
+	ASSERT_EQ(0, dev_mirror_how(other.fd, other.id, self->how,
+				    HMM_RANGE_DEV_VALID, SOON_MS));
 	ASSERT_EQ(1, write(other.go, "e", 1));
 	/* Its new address space is not the one that the file mirrors. */
 	while (dev_begin(other.fd, other.id) != -EFAULT && now_ms() < end)
@@ -158,20 +166,19 @@ TEST(exec_of_the_mirrored_process)
  * A process waits for an invalidation that goes on. When it is killed, it gets
  * out of there, and lets go of its address space before the invalidation ends.
  */
-TEST(wait_ends_with_a_fatal_signal)
+static void expect_killed(struct __test_metadata *_metadata, struct form form,
+			  const char *what)
 {
 	struct other other;
 	unsigned long end;
 	int status, id;
 
-	if (access("/dev/hmm_range", F_OK))
-		SKIP(return, "no /dev/hmm_range");
-	ASSERT_TRUE(start_other(&other, 0));
+	ASSERT_TRUE(start_other(&other, form));
 	/* One that nobody else uses: the calls on one range take turns. */
 	id = dev_register(other.fd, other.map, other.page, 0);
 	ASSERT_LT(0, id);
 	ASSERT_LT(0, dev_hold(other.fd, other.map, other.page));
-	ASSERT_EQ(1, write(other.go, "w", 1));
+	ASSERT_EQ(1, write(other.go, what, 1));
 	usleep(100000);
 	EXPECT_EQ(-EBUSY, dev_begin(other.fd, id));
 	ASSERT_EQ(0, kill(other.pid, SIGKILL));
@@ -186,17 +193,26 @@ TEST(wait_ends_with_a_fatal_signal)
 	close(other.fd);
 }
 
+TEST_F(range, wait_ends_with_a_fatal_signal)
+{
+	expect_killed(_metadata, variant->form, "w");
+}
+
+/* It has no limit in time. */
+TEST_F(range, commit_ends_with_a_fatal_signal)
+{
+	expect_killed(_metadata, variant->form, "c");
+}
+
 /* An invalidation is in flight when the process dies, and somebody waits. */
-TEST(wait_ends_with_the_mm)
+TEST_F(range, wait_ends_with_the_mm)
 {
 	struct wait_args args = { .ms = HMM_RANGE_DEV_MAX_MS, .result = -1 };
 	struct other other;
 	pthread_t thread;
 	int status;
 
-	if (access("/dev/hmm_range", F_OK))
-		SKIP(return, "no /dev/hmm_range");
-	ASSERT_TRUE(start_other(&other, 0));
+	ASSERT_TRUE(start_other(&other, variant->form));
 	ASSERT_LT(0, dev_hold(other.fd, other.map, other.page));
 	args.fd = other.fd;
 	args.id = other.id;
@@ -228,7 +244,7 @@ TEST_F(range, fork_keeps_the_parent)
 	pid = fork();
 	if (!pid) {
 		memset(self->map, 'c', self->size);
-		if (dev_mirror(self->fd, id, HMM_RANGE_DEV_VALID, SOON_MS) ||
+		if (mirror(self, id, HMM_RANGE_DEV_VALID, SOON_MS) ||
 		    dev_copy(self->fd, id, HMM_RANGE_DEV_TABLE, self->map, 1,
 			     &byte, 1))
 			_exit(1);
@@ -238,7 +254,7 @@ TEST_F(range, fork_keeps_the_parent)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
 	/* The child closed it, the parent still has it. */
-	EXPECT_EQ(0, dev_mirror(self->fd, id, HMM_RANGE_DEV_VALID, SOON_MS));
+	EXPECT_EQ(0, mirror(self, id, HMM_RANGE_DEV_VALID, SOON_MS));
 }
 
 TEST_F(range, close_with_ranges_and_invalidations)
@@ -248,7 +264,7 @@ TEST_F(range, close_with_ranges_and_invalidations)
 	int i;
 
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, dev_config(fd, variant->notifier, false));
+	ASSERT_EQ(0, dev_config(fd, variant->form.notifier, false));
 	for (i = 0; i < 100; i++) {
 		ASSERT_LT(0, dev_register(fd, self->map, self->size, 0)) {
 			TH_LOG("range %d", i);
@@ -290,7 +306,7 @@ static void *hold_thread(void *data)
 	return NULL;
 }
 
-static void run_victim(int hello_pipe)
+static void run_victim(int hello_pipe, struct form form)
 {
 	struct victim victim = { .page = sysconf(_SC_PAGESIZE) };
 	struct hello hello = {};
@@ -300,8 +316,7 @@ static void run_victim(int hello_pipe)
 	victim.map = map_pages(2 * victim.page);
 	memset(victim.map, 1, 2 * victim.page);
 	victim.fd = dev_open();
-	if (victim.fd < 0 ||
-	    dev_config(victim.fd, HMM_RANGE_DEV_NOTIFIER_PLAIN, true))
+	if (victim.fd < 0 || dev_config(victim.fd, form.notifier, true))
 		_exit(1);
 	/* The test knows that the ids are 1 and 2. */
 	hello.id = dev_register(victim.fd, victim.map, victim.page, 0);
@@ -329,7 +344,7 @@ static bool wait_for_hold(int fd, char *map, size_t page)
 	return dev_wait(fd, id, 0) == 0;
 }
 
-TEST(process_mrelease_is_taken_back)
+TEST_F(range, process_mrelease_is_taken_back)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
 	struct hello hello;
@@ -338,12 +353,10 @@ TEST(process_mrelease_is_taken_back)
 	pthread_t thread;
 	pid_t pid;
 
-	if (access("/dev/hmm_range", F_OK))
-		SKIP(return, "no /dev/hmm_range");
 	ASSERT_EQ(0, pipe(in));
 	pid = fork();
 	if (!pid)
-		run_victim(in[1]);
+		run_victim(in[1], variant->form);
 	ASSERT_LT(0, pid);
 	close(in[1]);
 	ASSERT_EQ(sizeof(hello), read(in[0], &hello, sizeof(hello)));

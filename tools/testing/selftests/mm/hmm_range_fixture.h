@@ -10,23 +10,21 @@
 
 FIXTURE(range) {
 	int		fd;
+	unsigned int	how;
 	size_t		page;
 	size_t		size;
 	char		*map;
 };
 
-/* Which callback of the device listens beside the tracking. */
+/* Which callback listens: beside the tracking, or the ranges' own. */
 FIXTURE_VARIANT(range) {
-	unsigned int	notifier;
+	struct form	form;
 };
 
-FIXTURE_VARIANT_ADD(range, plain) {
-	.notifier = HMM_RANGE_DEV_NOTIFIER_PLAIN,
-};
-
-FIXTURE_VARIANT_ADD(range, interval) {
-	.notifier = HMM_RANGE_DEV_NOTIFIER_INTERVAL,
-};
+FIXTURE_VARIANT_ADD(range, plain) { .form = FORM_PLAIN };
+FIXTURE_VARIANT_ADD(range, interval) { .form = FORM_INTERVAL };
+FIXTURE_VARIANT_ADD(range, ops) { .form = FORM_OPS };
+FIXTURE_VARIANT_ADD(range, two_pass) { .form = FORM_TWO_PASS };
 
 FIXTURE_SETUP(range)
 {
@@ -34,7 +32,8 @@ FIXTURE_SETUP(range)
 	if (self->fd == -ENOENT || self->fd == -EACCES)
 		SKIP(return, "no /dev/hmm_range");
 	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, dev_config(self->fd, variant->notifier, false));
+	ASSERT_EQ(0, dev_config(self->fd, variant->form.notifier, false));
+	self->how = variant->form.how;
 	self->page = sysconf(_SC_PAGESIZE);
 	self->size = NR_PAGES * self->page;
 	self->map = map_pages(self->size);
@@ -50,7 +49,15 @@ FIXTURE_TEARDOWN(range)
 	EXPECT_EQ(0, dev_release(self->fd, 0));
 	/* Whatever the test did: marking comes before callbacks. */
 	EXPECT_EQ(0, dev_stat(self->fd, HMM_RANGE_DEV_STAT_UNMARKED));
+	EXPECT_EQ(0, dev_stat(self->fd, HMM_RANGE_DEV_STAT_STRAY));
 	EXPECT_EQ(0, close(self->fd));
+}
+
+/* Fault in all of a range, in the way of the variant. */
+static inline int mirror(FIXTURE_DATA(range) const *range, int id,
+			 unsigned int request, unsigned int ms)
+{
+	return dev_mirror_how(range->fd, id, range->how, request, ms);
 }
 
 #endif /* _SELFTESTS_MM_HMM_RANGE_FIXTURE_H */

@@ -8,7 +8,8 @@
  *
  *	mirror_unmap()		reads_what_has_changed, outlives_the_process and
  *				refuses_what_the_process_cannot_read
- *	mirror_release()	outlives_the_process
+ *	mirror_invalidate()	outlives_the_process, if nothing is done at
+ *				MMU_NOTIFY_RELEASE
  */
 #define _GNU_SOURCE
 #include <errno.h>

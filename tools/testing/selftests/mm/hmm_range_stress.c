@@ -36,6 +36,7 @@
  *	--seed N	another course of events (1)
  *	--csv FILE	a line of numbers for each second
  *	--compare	beside it, devices that use interval notifiers
+ *	--ops		beside it, devices whose ranges have callbacks
  *	--break		the device leaves out the validity check: mismatches have
  *			to be found, or it fails; the floors do not count
  */
@@ -564,6 +565,7 @@ static void parse_options(int argc, char **argv)
 		{ "seed",	required_argument, NULL, 'r' },
 		{ "csv",	required_argument, NULL, 'c' },
 		{ "compare",	no_argument,	   NULL, 'i' },
+		{ "ops",	no_argument,	   NULL, 'o' },
 		{ "break",	no_argument,	   NULL, 'b' },
 		{}
 	};
@@ -591,6 +593,9 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'i':
 			options.compare = true;
+			break;
+		case 'o':
+			options.ops = true;
 			break;
 		case 'b':
 			options.skip_check = true;

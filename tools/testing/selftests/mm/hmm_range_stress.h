@@ -18,8 +18,8 @@
 #include "hmm_range_dev.h"
 
 #define NR_BUFFERS	3
-/* Two that tear down by one kind of notifier each, for each interface. */
-#define NR_DEVICES	4
+/* At most: one for each way to tear entries down, of each interface. */
+#define NR_DEVICES	6
 /* Each buffer can lie in either of two places, page by page. */
 #define NR_PLACES	2
 
@@ -54,6 +54,7 @@ struct options {
 	int		memory;
 	bool		skip_check;
 	bool		compare;
+	bool		ops;
 };
 
 extern struct options options;

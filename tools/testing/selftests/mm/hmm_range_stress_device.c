@@ -139,10 +139,13 @@ static int call_mirror(struct device *device, const struct mirrored *mirrored,
 {
 	static const uint32_t ways[] = {
 		HMM_RANGE_DEV_FAULT, HMM_RANGE_DEV_FAULT_LOCKED,
-		HMM_RANGE_DEV_FAULT_UNLOCKED,
+		HMM_RANGE_DEV_FAULT_UNLOCKED, HMM_RANGE_DEV_FAULT_COMMIT,
 	};
-	/* What the last one waits for, and walks again, the device cannot count. */
-	unsigned int nr_ways = ARRAY_SIZE(ways) - options.compare;
+	/*
+	 * What the last two wait for, and walk again, the device cannot count,
+	 * and the last one cannot leave the check out.
+	 */
+	unsigned int nr_ways = options.compare ? 2 : 4 - options.skip_check;
 	struct hmm_range_dev_walk args = {
 		.id		= mirrored->id,
 		.how		= ways[below(&device->random, nr_ways)],
@@ -486,16 +489,32 @@ void *device_thread(void *number)
 	return NULL;
 }
 
-static void set_up_device(struct device *device, unsigned int number)
+/* The first one is always there, and told of all that happens in the mm. */
+static const struct device_kind {
+	enum api	api;
+	unsigned int	notifier;
+	const bool	*option;
+} device_kinds[NR_DEVICES] = {
+	{ TRACKED, HMM_RANGE_DEV_NOTIFIER_PLAIN },
+	{ TRACKED, HMM_RANGE_DEV_NOTIFIER_INTERVAL },
+	{ INTERVAL, HMM_RANGE_DEV_NOTIFIER_PLAIN, &options.compare },
+	{ INTERVAL, HMM_RANGE_DEV_NOTIFIER_INTERVAL, &options.compare },
+	{ TRACKED, HMM_RANGE_DEV_NOTIFIER_OPS, &options.ops },
+	{ TRACKED, HMM_RANGE_DEV_NOTIFIER_TWO_PASS, &options.ops },
+};
+
+static unsigned int nr_set_up;
+
+static void set_up_device(struct device *device, unsigned int number,
+			  const struct device_kind *kind)
 {
 	int err;
 
-	device->api = number / 2 ? INTERVAL : TRACKED;
+	device->api = kind->api;
 	device->fd = dev_open();
 	if (device->fd == -ENOENT || device->fd == -EACCES)
 		exit(KSFT_SKIP);
-	err = dev_config(device->fd, number & 1 ? HMM_RANGE_DEV_NOTIFIER_INTERVAL :
-						  HMM_RANGE_DEV_NOTIFIER_PLAIN, false);
+	err = dev_config(device->fd, kind->notifier, false);
 	if (device->fd < 0 || err)
 		fatal("/dev/hmm_range");
 	device->random = thread_seed(NR_BUFFERS + 3 + number);
@@ -505,15 +524,21 @@ static void set_up_device(struct device *device, unsigned int number)
 
 unsigned int nr_devices(void)
 {
-	return options.compare ? NR_DEVICES : NR_DEVICES / 2;
+	return nr_set_up;
 }
 
 void set_up_devices(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < nr_devices(); i++)
-		set_up_device(&devices[i], i);
+	for (i = 0; i < NR_DEVICES; i++) {
+		const struct device_kind *kind = &device_kinds[i];
+
+		if (kind->option && !*kind->option)
+			continue;
+		set_up_device(&devices[nr_set_up], nr_set_up, kind);
+		nr_set_up++;
+	}
 }
 
 /* Bring what the device itself counts up to date. */
@@ -540,7 +565,8 @@ void count_devices(void)
 		/* A range that a callback found unmarked is an error for itself. */
 		if (stats.stat[HMM_RANGE_DEV_STAT_UNMARKED])
 			complain(api, ERRORS, "a callback found a range unmarked\n");
-		/* Each device sees them all. */
+		if (stats.stat[HMM_RANGE_DEV_STAT_STRAY])
+			complain(api, ERRORS, "a callback after the range has gone\n");
 		for (j = 0; !i && j < NOTIFY_NR; j++)
 			counts->events[j] = stats.stat[HMM_RANGE_DEV_STAT_EVENTS + j];
 	}

@@ -66,6 +66,26 @@ static inline bool join_soon(pthread_t thread)
 	return !pthread_timedjoin_np(thread, NULL, &end);
 }
 
+/*
+ * What tears the device's entries down, and how they are faulted in. For a
+ * fixture whose variants are these four.
+ */
+struct form {
+	unsigned int	notifier;
+	unsigned int	how;
+};
+
+#define FORM_PLAIN	{ HMM_RANGE_DEV_NOTIFIER_PLAIN, HMM_RANGE_DEV_FAULT }
+#define FORM_INTERVAL	{ HMM_RANGE_DEV_NOTIFIER_INTERVAL, HMM_RANGE_DEV_FAULT }
+#define FORM_OPS	{ HMM_RANGE_DEV_NOTIFIER_OPS, HMM_RANGE_DEV_FAULT_COMMIT }
+#define FORM_TWO_PASS	{ HMM_RANGE_DEV_NOTIFIER_TWO_PASS, HMM_RANGE_DEV_FAULT }
+
+static inline bool form_has_ops(struct form form)
+{
+	return form.notifier == HMM_RANGE_DEV_NOTIFIER_OPS ||
+	       form.notifier == HMM_RANGE_DEV_NOTIFIER_TWO_PASS;
+}
+
 static inline bool do_dontneed(char *map, size_t size)
 {
 	return !madvise(map, size, MADV_DONTNEED);

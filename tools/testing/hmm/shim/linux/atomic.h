@@ -9,6 +9,8 @@
 #define atomic_set(v, i)	__atomic_store_n(&(v)->counter, (i), __ATOMIC_RELAXED)
 #define atomic_inc(v)							\
 	((void)__atomic_add_fetch(&(v)->counter, 1, __ATOMIC_RELAXED))
+#define atomic_dec(v)							\
+	((void)__atomic_sub_fetch(&(v)->counter, 1, __ATOMIC_RELAXED))
 #define atomic_dec_and_test(v)						\
 	(!__atomic_sub_fetch(&(v)->counter, 1, __ATOMIC_ACQ_REL))
 

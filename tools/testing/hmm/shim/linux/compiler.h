@@ -6,6 +6,8 @@
 #ifndef HMM_SHIM_COMPILER_H
 #define HMM_SHIM_COMPILER_H
 
+#define __uninitialized
+
 #include_next <linux/compiler.h>
 
 #undef READ_ONCE

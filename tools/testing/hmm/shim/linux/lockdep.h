@@ -14,6 +14,7 @@ extern struct lockdep_map __mmu_notifier_invalidate_range_start_map;
 
 #define might_lock(lock)		((void)(lock))
 #define lockdep_assert_irqs_enabled()	((void)0)
+#define lockdep_assert(condition)	((void)(condition))
 
 static inline void lock_map_acquire(struct lockdep_map *map)
 {

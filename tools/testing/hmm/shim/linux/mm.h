@@ -27,12 +27,14 @@
 #define PAGE_ALIGN_DOWN(x)	ALIGN_DOWN(x, PAGE_SIZE)
 #define offset_in_page(p)	((unsigned long)(p) & ~PAGE_MASK)
 
+#define U64_MAX			((u64)~0ULL)
+
 /* include/linux/hmm.h names these; nothing here has pages. */
 struct page;
 #define pfn_to_page(pfn)	((struct page *)(pfn))
 #define __pfn_to_phys(pfn)	((phys_addr_t)(pfn) << PAGE_SHIFT)
 
-struct hmm_ranges;
+struct mmu_tracker;
 
 /* The walk of the harness has no vmas. */
 struct vma_iterator {
@@ -47,8 +49,8 @@ struct mm_struct {
 	/* Who holds it does not matter to the tracking, only that it is held. */
 	pthread_rwlock_t mmap_lock;
 	int mmap_write_locks;
-	/* Not NULL once mmu_notifier_track_ranges() ran. */
-	struct hmm_ranges *hmm_ranges;
+	/* Not NULL once __mmu_notifier_register() ran. */
+	struct mmu_notifier_subscriptions *notifier_subscriptions;
 	/* How often somebody took all locks of the mm. */
 	int all_locks_taken;
 };

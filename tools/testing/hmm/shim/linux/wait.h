@@ -33,10 +33,12 @@ unsigned long shim_prepare_to_wait(wait_queue_head_t *wq);
 long shim_schedule(wait_queue_head_t *wq, unsigned long wakeups, long timeout);
 void shim_finish_wait(wait_queue_head_t *wq);
 
-/* Does a thread really sleep, which nobody has woken yet? */
-bool shim_is_asleep(wait_queue_head_t *wq);
+/* How many threads really sleep, and have not been woken yet. */
+int shim_sleepers(void);
 
 extern void (*shim_asleep)(void);
+/* How often anybody was woken. */
+extern unsigned long shim_wakeups;
 /* A thread has really slept, to the end of its time. */
 extern bool shim_sleep_overran;
 
