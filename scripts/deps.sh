@@ -12,7 +12,7 @@
 . "$(dirname "$0")/arch.sh"
 
 packages="bc bison build-essential busybox-static ccache cpio flex git gnuplot-nox kmod libcap-dev libelf-dev
-	libnuma-dev libssl-dev liburing-dev python3 python3-sphinx qemu-system-x86 rsync shellcheck sparse util-linux
+	libnuma-dev libssl-dev liburing-dev python3 python3-sphinx qemu-system-x86 rsync shellcheck sparse spin util-linux
 	xz-utils $(arch_packages "$@")"
 # Only who fetches the base has to verify it.
 if [ -z "${TREE:-}" ] && [ ! -e "$out/base.origin" ]; then

@@ -28,6 +28,8 @@ drivers)	paths=(Kconfig include patches series) ;;
 mm-*)		paths=(Kconfig include patches series mm/hmm_range.c mm/hmm_internal.h) ;;
 # One file of the series is on trial.
 dma)		paths=(Kconfig include patches series mm/hmm_dma.c mm/hmm_array.h mm/tests/hmm_dma_edu_kunit.c) ;;
+# Nothing of the kernel
+model)		paths=(tools/testing/hmm/Makefile tools/testing/hmm/model) ;;
 # The kernel's side of the series, but no programs
 arches)		paths=(Kconfig include lib mm patches samples series)
 		for config in "$root"/configs/arch/*.config; do
@@ -66,6 +68,7 @@ tools()
 	make --version
 	getconf GNU_LIBC_VERSION
 	sparse --version
+	[[ ${paths[*]} != *hmm/model* ]] || spin -V
 	qemu-system-x86_64 --version
 	[[ " ${arches[*]} " != *" arm64 "* ]] || qemu-system-aarch64 --version
 	sha256sum "$("$root/scripts/busybox.sh" x86)"

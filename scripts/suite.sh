@@ -182,6 +182,7 @@ suite_detectors()
 }
 
 suite_harness() { on_host make -s -C "$root/tools/testing/hmm" ktap TREE="$out/base" OUTPUT="$out/harness"; }
+suite_model() { on_host make -s -C "$root/tools/testing/hmm" model OUTPUT="$out/harness"; }
 suite_drivers() { on_host "$root/scripts/drivers.sh"; }
 suite_configs() { on_host "$root/scripts/configs.sh"; }
 suite_lint() { on_host "$root/scripts/lint.sh"; }

@@ -13,7 +13,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-suites=(self lint hmm-release hmm-debug mm-debug drivers configs arches detectors arm64-64k stress-debug own-debug mm-release arm64-4k stress-release kunit dma harness)
+suites=(self lint hmm-release hmm-debug mm-debug drivers configs arches detectors arm64-64k stress-debug own-debug mm-release arm64-4k stress-release kunit dma model harness)
 passed=$out/passed		# SUITE: the digests of its inputs when it passed last
 
 # STOCK=1: on the kernels without the series, for baseline.sh
@@ -107,7 +107,7 @@ one_suite()
 	local suite=$1 status=0 start=$SECONDS found=$dir/$1.results nice=0
 
 	case $suite in
-	lint | drivers | configs | arches)	nice=19 ;;	# no limit in time
+	lint | drivers | configs | arches | model)	nice=19 ;;	# no limit in time
 	esac
 	say "$suite: started"
 	setpriv --pdeathsig TERM nice -n $nice "$root/scripts/suite.sh" "$suite" >"$dir/$suite.log" 2>&1 || status=$?
