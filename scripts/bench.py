@@ -64,6 +64,13 @@ def within(value, limit):
     return limit == "-" or value <= float(limit)
 
 
+def result(how, value, other, others):
+    """Return what a bound is a limit of."""
+    if how == "spread":
+        return (value - other) / (max(others) - min(others) or 1)
+    return {"ratio": value / other, "plus": value - other, "most": value}[how]
+
+
 def compare(bounds, values, wanted):
     """Yield a row for each case that is wanted, measured or not."""
     for case, (kernel, name), how, bound, goal in rules(bounds, wanted):
@@ -71,8 +78,7 @@ def compare(bounds, values, wanted):
         other = median(values[kernel].get(name))
         shown, good, reached = None, False, False
         if value is not None and other is not None:
-            shown = {"ratio": value / other,
-                     "plus": value - other, "most": value}[how]
+            shown = result(how, value, other, values[kernel][name])
             good, reached = within(shown, bound), within(shown, goal)
         yield {"case": case, "against": f"{kernel}:{name}", "other": other,
                "value": value, "rule": how, "result": shown,

@@ -6,7 +6,7 @@
 # numbers and a plot in out/bench.  CASES='snapshot-4k ...' runs some of them.
 # What is counted does not depend on what else the machine does, so both kernels
 # are counted at once.  The cases of contention take several CPUs, and so time
-# instead: they are run alone, five times on each kernel in turn.
+# instead: they are run alone, nine times on each kernel in turn.
 # ARCH=arm64 counts on that machine, by configs/bounds.arm64.
 
 . "$(dirname "$0")/lib.sh"
@@ -31,7 +31,7 @@ esac
 needs()
 {
 	awk -v kernel="$1" -v kind="$2" '
-		$1 == kernel && ($2 ~ /^contention/) == (kind == "timed") { print $2 }' "$work/needed"
+		$1 == kernel && ($2 ~ /^(legacy-)?contention/) == (kind == "timed") { print $2 }' "$work/needed"
 }
 
 build()
@@ -70,7 +70,7 @@ count stock &
 count release || failed=$?
 wait $! || failed=$?
 [ "$failed" = 0 ] || die "a guest failed"
-for n in 1 2 3 4 5; do
+for n in {1..9}; do
 	for kernel in stock release; do measure "$kernel" "$n"; done
 done
 "$root/scripts/bench.py" compare "$bounds" "$dir" "${asked[@]}" || status=$?

@@ -18,6 +18,7 @@ enum hmm_bench_op {
 	BENCH_MUNMAP,	/* [addr, addr + size) */
 	BENCH_INSERT,	/* size ranges of a page from addr on; arg: random order */
 	BENCH_REMOVE,	/* in the same order */
+	BENCH_PLAIN,	/* a plain notifier in the mm */
 	BENCH_DMA_MAP,	/* the range; arg: page by page (0), or as a whole */
 	BENCH_DMA_UNMAP,
 	BENCH_GUP,	/* get_user_pages_fast(), or pin_user_pages_fast() if arg */

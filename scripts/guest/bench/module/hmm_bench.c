@@ -43,8 +43,6 @@ static int insert(struct bench *bench, struct hmm_bench *args)
 	if (!bench->many)
 		return -ENOMEM;
 	bench->nr_many = args->size;
-	ret = bench_prepare(bench, args->addr,
-			    args->addr + bench->nr_many * 2 * PAGE_SIZE);
 	start = ktime_get_ns();
 	for (i = 0; i < bench->nr_many && !ret; i++) {
 		addr = args->addr + position(bench, args, i) * 2 * PAGE_SIZE;
@@ -185,9 +183,8 @@ static int add(struct bench *bench, struct hmm_bench *args)
 #endif
 	if (!(args->arg & BENCH_FOREIGN))
 		bench->range.hmm.dev_private_owner = bench_owner;
-	ret = bench_prepare(bench, args->addr, args->addr + args->size);
-	ret = ret ?: bench_range_add(bench, &bench->range, args->addr,
-				     args->addr + args->size);
+	ret = bench_range_add(bench, &bench->range, args->addr,
+			      args->addr + args->size);
 	if (ret)
 		free_array(bench);
 	return ret;
@@ -233,6 +230,8 @@ static int bench_do(struct bench *bench, struct hmm_bench *args)
 		return insert(bench, args);
 	case BENCH_REMOVE:
 		return remove(bench, args);
+	case BENCH_PLAIN:
+		return bench_plain(bench);
 	case BENCH_DMA_MAP:
 		return dma_map(bench, args);
 	case BENCH_DMA_UNMAP:

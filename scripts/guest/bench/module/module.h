@@ -24,15 +24,13 @@ struct bench_range {
  * What a driver has for one process.
  *
  * @legacy: its ranges have interval notifiers
- * @mm: the mm that @callback is registered in; NULL: it is not
- * @first, @last: a device page table would hold addresses of [@first, @last)
+ * @mm: the mm that @plain is registered in; NULL: it is not
  */
 struct bench {
 	bool legacy;
 	struct mm_struct *mm;
-	struct mmu_notifier callback;
-	unsigned long first, last;
-	spinlock_t lock; /* of that page table */
+	struct mmu_notifier plain;
+	spinlock_t lock; /* of the device's page table */
 	struct bench_range range;
 	struct device *dev;
 	struct hmm_dma_map map;
@@ -41,7 +39,7 @@ struct bench {
 };
 
 /* ranges.c */
-int bench_prepare(struct bench *bench, unsigned long first, unsigned long last);
+int bench_plain(struct bench *bench);
 void bench_finish(struct bench *bench);
 int bench_range_add(struct bench *bench, struct bench_range *range,
 		    unsigned long start, unsigned long end);

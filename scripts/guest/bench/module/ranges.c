@@ -5,10 +5,7 @@
  *
  * A driver takes the lock of its page table in its callback and tears entries
  * down. There is no page table here, so the lock is all. A range with an
- * interval notifier has the callback there, and it also has to set the
- * sequence number. A tracked range has none yet: the driver registers a plain
- * notifier in the mm, which hears of every invalidation and looks first
- * whether the invalidation concerns its page table.
+ * interval notifier also has to set the sequence number.
  */
 #include <linux/sched/mm.h>
 
@@ -55,43 +52,20 @@ static int interval_try(struct hmm_range *range)
 }
 
 #ifdef TRACKED
-static int hit_plain(struct mmu_notifier *notifier,
-		     const struct mmu_notifier_range *invalidation)
+static bool hit_range(struct hmm_range *hmm,
+		      const struct mmu_notifier_range *invalidation,
+		      unsigned long start, unsigned long end)
 {
-	struct bench *bench = container_of(notifier, struct bench, callback);
+	struct bench_range *range = container_of(hmm, struct bench_range, hmm);
 
-	if (invalidation->start < bench->last && invalidation->end > bench->first) {
-		spin_lock(&bench->lock);
-		spin_unlock(&bench->lock);
-	}
-	return 0;
+	spin_lock(&range->bench->lock);
+	spin_unlock(&range->bench->lock);
+	return true;
 }
 
-static const struct mmu_notifier_ops plain_ops = {
-	.invalidate_range_start = hit_plain,
+static const struct hmm_range_ops range_ops = {
+	.invalidate = hit_range,
 };
-
-/* Before a range is registered in [@first, @last), for the timing's sake. */
-int bench_prepare(struct bench *bench, unsigned long first, unsigned long last)
-{
-	int ret;
-
-	bench->first = first;
-	bench->last = last;
-	if (bench->mm || bench->legacy)
-		return 0;
-	bench->callback.ops = &plain_ops;
-	ret = mmu_notifier_register(&bench->callback, current->mm);
-	if (!ret)
-		bench->mm = current->mm;
-	return ret;
-}
-
-void bench_finish(struct bench *bench)
-{
-	if (bench->mm)
-		mmu_notifier_unregister(&bench->callback, bench->mm);
-}
 
 int bench_range_add(struct bench *bench, struct bench_range *range,
 		    unsigned long start, unsigned long end)
@@ -99,7 +73,8 @@ int bench_range_add(struct bench *bench, struct bench_range *range,
 	range->bench = bench;
 	if (bench->legacy)
 		return interval_add(range, start, end);
-	return hmm_range_register(&range->hmm, current->mm, start, end);
+	return hmm_range_register_ops(&range->hmm, current->mm, start, end,
+				      &range_ops);
 }
 
 void bench_range_del(struct bench_range *range)
@@ -126,15 +101,6 @@ int bench_range_try(struct hmm_range *range, bool fault)
 	return ret;
 }
 #else
-int bench_prepare(struct bench *bench, unsigned long first, unsigned long last)
-{
-	return 0;
-}
-
-void bench_finish(struct bench *bench)
-{
-}
-
 int bench_range_add(struct bench *bench, struct bench_range *range,
 		    unsigned long start, unsigned long end)
 {
@@ -160,4 +126,34 @@ void bench_range_retry(struct hmm_range *range)
 	if (!range->notifier)
 		hmm_range_retry(range);
 #endif
+}
+
+static int hit_plain(struct mmu_notifier *notifier,
+		     const struct mmu_notifier_range *invalidation)
+{
+	return 0;
+}
+
+static const struct mmu_notifier_ops plain_ops = {
+	.invalidate_range_start = hit_plain,
+};
+
+/* A notifier that hears of every invalidation, as KVM's does. */
+int bench_plain(struct bench *bench)
+{
+	int ret;
+
+	if (bench->mm)
+		return -EBUSY;
+	bench->plain.ops = &plain_ops;
+	ret = mmu_notifier_register(&bench->plain, current->mm);
+	if (!ret)
+		bench->mm = current->mm;
+	return ret;
+}
+
+void bench_finish(struct bench *bench)
+{
+	if (bench->mm)
+		mmu_notifier_unregister(&bench->plain, bench->mm);
 }
