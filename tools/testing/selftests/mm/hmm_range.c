@@ -609,22 +609,6 @@ TEST_F(retry, mask_walks_everything)
 }
 
 /* One page is dropped all the time; the range around it becomes valid anyway. */
-
-struct churn {
-	char *page;
-	size_t size;
-	atomic_bool stop;
-};
-
-static void *churn_thread(void *data)
-{
-	struct churn *churn = data;
-
-	while (!churn->stop)
-		do_dontneed(churn->page, churn->size);
-	return NULL;
-}
-
 TEST_F(range, converges_under_local_churn)
 {
 	const unsigned long nr = 4096;

@@ -488,21 +488,6 @@ TEST_F(ops, commit_waits_no_longer_than_its_time)
 	EXPECT_EQ(0, dev_stat(self->fd, HMM_RANGE_DEV_STAT_WALKS));
 }
 
-struct churn {
-	char		*page;
-	size_t		size;
-	atomic_bool	stop;
-};
-
-static void *churn_thread(void *data)
-{
-	struct churn *churn = data;
-
-	while (!churn->stop)
-		do_dontneed(churn->page, churn->size);
-	return NULL;
-}
-
 /* Each walk succeeds, and none of them lasts until the device has set itself up. */
 TEST_F(ops, commit_gives_up)
 {

@@ -113,4 +113,20 @@ static inline void *wait_thread(void *data)
 	return NULL;
 }
 
+/* Memory that a thread drops all the time. */
+struct churn {
+	char *page;
+	size_t size;
+	atomic_bool stop;
+};
+
+static inline void *churn_thread(void *data)
+{
+	struct churn *churn = data;
+
+	while (!churn->stop)
+		do_dontneed(churn->page, churn->size);
+	return NULL;
+}
+
 #endif /* _SELFTESTS_MM_HMM_RANGE_TEST_H */
