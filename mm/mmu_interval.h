@@ -12,8 +12,8 @@
 #include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
-#include <linux/rbtree.h>
 #include <linux/preempt.h>
+#include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <asm/barrier.h>
 

@@ -17,7 +17,6 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 
-struct mmu_tracker;
 struct task_struct;
 
 /**
