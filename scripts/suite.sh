@@ -68,8 +68,8 @@ in_guest()
 		tee "$report" | sed -u '/^[ #]/d'
 }
 
-# on_host SCRIPT: run a script that reports by ktap.sh, show its progress
-on_host() { [ -n "$ask" ] || "${with_us[@]}" "$@" | tee "$report" | sed -nu '/^# /p'; }
+# on_host SCRIPT: run a script that reports by ktap.sh, show its progress.  By timeout all that it starts ends with it.
+on_host() { [ -n "$ask" ] || "${with_us[@]}" timeout 0 "$@" | tee "$report" | sed -nu '/^# /p'; }
 
 suite_hmm_release() { in_guest $release hmm-tests; }
 

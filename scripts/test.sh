@@ -64,6 +64,9 @@ drop_unchanged()
 	done
 }
 
+# ours SCRIPT ARGUMENT...: it ends when we do, with all the processes that it has started
+ours() { "$root/scripts/leash.sh" TERM $$ timeout 0 "$root/scripts/$1" "${@:2}"; }
+
 # Everything that the suites boot, built beforehand with both CPUs
 build()
 {
@@ -76,12 +79,12 @@ build()
 		case $what in
 		kernel)
 			say "Building $name"
-			"$root/scripts/kernel.sh" "$name" </dev/null ;;
+			ours kernel.sh "$name" </dev/null ;;
 		program)
 			programs+=("$name") ;;
 		esac
 	done <<<"$needs"
-	[ ${#programs[@]} = 0 ] || "$root/scripts/selftests.sh" "$tree" "${programs[@]}"
+	[ ${#programs[@]} = 0 ] || ours selftests.sh "$tree" "${programs[@]}"
 	for name in "${suites[@]}"; do
 		built[$name]=$(digest --built "$name")
 	done
