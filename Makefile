@@ -86,9 +86,15 @@ configs: tree			## compile the series with features off: HMM, THP, hugetlb, swap
 
 # CMD and the like are for other targets: a test chooses its own.  It makes the
 # trees itself, when it knows that nobody else tests them.
+run_tests = env -u ARCH -u CMD -u FILES -u HOST -u SILENCE -u APPEND -u EXPECT -u LOG -u MEM -u SMP -u TIMEOUT -u ICOUNT scripts/test.sh
+
 .PHONY: test
-test:				## run all tests, one run at a time; SUITES='kunit ...' runs some of them
-	@env -u ARCH -u CMD -u FILES -u HOST -u SILENCE -u APPEND -u EXPECT -u LOG -u MEM -u SMP -u TIMEOUT -u ICOUNT scripts/test.sh $(SUITES)
+test:				## run the tests, one run at a time; SUITES='kunit ...' runs some of them
+	@$(run_tests) $(SUITES)
+
+.PHONY: test-all
+test-all:			## the same with those that take long: before the series is sent
+	@$(run_tests) --all
 
 .PHONY: lint
 lint: tree			## checkpatch, kernel-doc, Sphinx, MAINTAINERS and shellcheck on all that is ours

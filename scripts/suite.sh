@@ -108,12 +108,17 @@ suite_mm_debug()
 		"gup_test -L -T -w -n 123" "gup_test -a -t -w -n -1" \
 		"gup_test -u -H -m 64 -n 512" "gup_test -a -H -m 64 -w -n 123" \
 		"gup_test -ct -F 0x1 0 19 0x1000" \
-		gup_longterm cow madv_populate guard-regions pfnmap migration mrelease_test \
+		gup_longterm madv_populate guard-regions pfnmap mrelease_test \
 		mlock-random-test mlock2-tests "${as_user}on-fault-limit" memfd_secret
 }
 
-# Its threads take events while they fork: two minutes a test under KASAN
-suite_mm_release() { in_guest $release uffd-unit-tests; }
+# What takes long under KASAN: writes that pinned pages and forks have to sort out, and protection by userfaultfd,
+# of which GUP and the walks know.
+suite_mm_release() { in_guest $release cow "uffd-unit-tests -f wp-"; }
+
+# The rest of them: events, which take two minutes a test under KASAN, and what runs for a fixed time
+suite_mm_release_long() { in_guest $release uffd-unit-tests migration; }
+suite_mm_debug_long() { in_guest $debug cow; }
 
 # run_kunit KERNEL COMMAND [PARAMETER...]: KUnit reports in the kernel's log, and
 # gives a test up after 300 seconds.

@@ -2,18 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Run suites of tests (suite.sh), two at a time, and count what they report
-# (results.py): test.sh [SUITE...], by default all of them but those that have
-# passed and whose inputs (inputs.sh) are the same as then.  The longest come
-# first, after the kernel's own tests of HMM, each of which has a limit in time:
-# beside them there is only what takes the time that they leave.
+# (results.py): test.sh [SUITE...], by default all but the long ones, and those
+# that have passed and whose inputs (inputs.sh) are the same as then.  What takes
+# longest comes first, after the kernel's own tests of HMM, each of which has a
+# limit in time: beside them there is only what takes the time that they leave.
 #
+#	test.sh --all		the long ones, too
 #	test.sh --one SUITE	a suite of a run
 #	test.sh --watch SUITE...	what says now and then how far they are
 # are processes of their own that die with it.
 
 . "$(dirname "$0")/lib.sh"
 
-suites=(self lint hmm-release hmm-debug mm-debug drivers configs arches detectors arm64-64k stress-debug own-debug mm-release arm64-4k stress-release kunit dma model harness)
+suites=(self lint hmm-release hmm-debug drivers configs arches detectors mm-debug own-debug stress-debug mm-release kunit stress-release dma model harness)
+long=(arm64-64k arm64-4k mm-release-long mm-debug-long)	# a kernel of their own, or ten minutes
 passed=$out/passed		# SUITE: the digests of its inputs when it passed last
 
 # STOCK=1: on the kernels without the series, for baseline.sh
@@ -220,6 +222,10 @@ case ${1:-} in
 	watch "$@"
 	exit ;;
 esac
+if [ "${1:-}" = --all ]; then
+	shift
+	suites+=("${long[@]}")
+fi
 chosen=$#
 [ $chosen = 0 ] || suites=("$@")
 lock

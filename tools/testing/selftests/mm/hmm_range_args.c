@@ -132,7 +132,7 @@ TEST_F(range, register_bad_pointers)
 
 TEST_F(range, register_many)
 {
-	const unsigned int nr = 10000;
+	const unsigned int nr = 2000;
 	struct hmm_range_dev_bounds *bounds = calloc(nr, sizeof(*bounds));
 	struct hmm_range_dev_register args = {
 		.bounds = (uintptr_t)bounds,
