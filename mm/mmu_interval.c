@@ -75,7 +75,9 @@
  * So a removal is in force for starts that come after it, and what is removed
  * stays in the tree until those before it have made their calls. A later start
  * does not call it, but waits until they have: one of them may have promised that
- * the device will have done with a page, and not be there yet.
+ * the device will have done with a page, and not be there yet. Unless it comes
+ * within one of those calls, as reclaim does when the callback allocates memory:
+ * then it need not wait, and could not, since it keeps what it has to call itself.
  */
 #include <linux/completion.h>
 #include <linux/export.h>
@@ -86,6 +88,7 @@
 #include <linux/mmu_notifier.h>
 #include <linux/overflow.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/task_stack.h>
 #include <linux/srcu.h>
 
 #include "mmu_interval.h"
@@ -117,13 +120,15 @@ struct mn_cursor {
 };
 
 /*
- * Someone who waits for so many of those in flight that overlap [@start, @last] and
- * are not younger than @seq: until they have ended, or have made their calls.
+ * Someone who waits for so many of those in flight that overlap [@start, @last],
+ * younger than @after and not younger than @seq: until they have ended, or have
+ * made their calls.
  */
 struct mn_waiter {
 	struct list_head	node;
 	unsigned long		start;
 	unsigned long		last;
+	u64			after;
 	u64			seq;
 	unsigned int		nr;
 	bool			for_calls;
@@ -221,12 +226,40 @@ static bool mn_hits_sub(const struct mmu_notifier_range *range,
  * Callbacks.
  */
 
-/* Was it in the tree when @range started, and not being removed? */
-static bool mn_calls_sub(const struct mmu_notifier_range *range,
+/* Was it in the tree when @range started, and not being removed? Then it stays. */
+static bool mn_keeps_sub(const struct mmu_notifier_range *range,
 			 const struct mmu_interval_notifier *interval_sub)
 {
 	return interval_sub->inserted < range->tracked.seq &&
 	       interval_sub->removed >= range->tracked.seq;
+}
+
+/*
+ * Has @range started within the calls of one that keeps a subscription, so on the
+ * same stack? It ends before they do.
+ */
+static noinline bool
+mn_is_kept_for(const struct mmu_notifier_range *range,
+	       const struct mmu_interval_notifier *interval_sub)
+{
+	const struct mmu_notifier_range *outer;
+
+	list_for_each_entry(outer, &interval_sub->tracker->invalidations,
+			    tracked.node)
+		if (outer != range && outer->tracked.calls == MN_CALLING &&
+		    object_is_on_stack(outer) &&
+		    mn_hits_sub(outer, interval_sub) &&
+		    mn_keeps_sub(outer, interval_sub))
+			return true;
+	return false;
+}
+
+static bool mn_calls_sub(const struct mmu_notifier_range *range,
+			 const struct mmu_interval_notifier *interval_sub)
+{
+	if (unlikely(interval_sub->removed < range->tracked.seq))
+		return mn_is_kept_for(range, interval_sub);
+	return interval_sub->inserted < range->tracked.seq;
 }
 
 /*
@@ -443,7 +476,8 @@ static bool mn_in_flight(const struct mmu_tracker *tracker, unsigned long start,
 static bool mn_is_awaited(const struct mmu_notifier_range *range,
 			  const struct mn_waiter *waiter)
 {
-	return range->tracked.seq <= waiter->seq &&
+	return range->tracked.seq > waiter->after &&
+	       range->tracked.seq <= waiter->seq &&
 	       mmu_range_hits(range, waiter->start, waiter->last);
 }
 
@@ -598,7 +632,7 @@ static void mn_released(struct mmu_interval_notifier *interval_sub)
 	mmdrop(mm);
 }
 
-/* How many of those in flight make calls, and may call it. */
+/* How many of those in flight make calls, and keep it for that. */
 static __always_inline unsigned int
 mn_callers(const struct mmu_tracker *tracker,
 	   const struct mmu_interval_notifier *interval_sub)
@@ -609,14 +643,14 @@ mn_callers(const struct mmu_tracker *tracker,
 	list_for_each_entry(range, &tracker->invalidations, tracked.node)
 		if (range->tracked.calls == MN_CALLING &&
 		    mn_hits_sub(range, interval_sub) &&
-		    mn_calls_sub(range, interval_sub))
+		    mn_keeps_sub(range, interval_sub))
 			nr++;
 	return nr;
 }
 
 /*
- * Take those out that nobody else calls any more, of the next ones that @range has
- * called and that are being removed by now, which @limit is.
+ * Take those out that nobody else keeps any more, of the next ones that @range has
+ * kept and that are being removed by now, which @limit is.
  */
 static unsigned int mn_collect_removed(struct mmu_tracker *tracker,
 				       struct mn_cursor *cursor,
@@ -631,7 +665,7 @@ static unsigned int mn_collect_removed(struct mmu_tracker *tracker,
 		interval_sub = mn_interval(cursor->next);
 		mn_cursor_step(cursor);
 		if (interval_sub->removed > limit ||
-		    !mn_calls_sub(range, interval_sub) ||
+		    !mn_keeps_sub(range, interval_sub) ||
 		    --interval_sub->callers)
 			continue;
 		mmu_tracker_erase(tracker, interval_sub);
@@ -678,10 +712,10 @@ static void mn_calls_are_over(struct mmu_tracker *tracker,
 }
 
 /*
- * Wait until those that are hit and whose removal came before this start are gone,
- * so that all is done that their callbacks have begun: 0, or -EAGAIN if that must
- * not block. By now nobody waits for this one's calls. The lock is held, and
- * dropped meanwhile.
+ * Wait until those that are hit, not called, and whose removal came before this
+ * start are gone, so that all is done that their callbacks have begun: 0, or
+ * -EAGAIN if that must not block. By now nobody waits for this one's calls. The
+ * lock is held, and dropped meanwhile.
  */
 static noinline int mn_wait_for_removals(struct mmu_tracker *tracker,
 					 const struct mmu_notifier_range *range)
@@ -693,7 +727,8 @@ static noinline int mn_wait_for_removals(struct mmu_tracker *tracker,
 
 	while (cursor.next) {
 		interval_sub = mn_interval(cursor.next);
-		if (interval_sub->removed >= range->tracked.seq) {
+		if (interval_sub->removed >= range->tracked.seq ||
+		    mn_is_kept_for(range, interval_sub)) {
 			mn_cursor_step(&cursor);
 			if (++nr % MN_LOOKS == 0)
 				mn_cursor_pause(tracker, &cursor);
@@ -703,6 +738,7 @@ static noinline int mn_wait_for_removals(struct mmu_tracker *tracker,
 			return -EAGAIN;
 		waiter.start = interval_sub->interval_tree.start;
 		waiter.last = interval_sub->interval_tree.last;
+		waiter.after = interval_sub->inserted;
 		waiter.seq = interval_sub->removed;
 		/* Who takes it out of the tree moves the cursor on. */
 		mn_cursor_park(tracker, &cursor);
@@ -1075,7 +1111,8 @@ void mmu_tracker_remove_async(struct mmu_tracker *tracker,
  *
  * On return no callback runs, and none will. Waits for the invalidations that hit
  * @interval_sub and are making their calls, not for their ends. What starts
- * meanwhile does not call it any more, but waits for those calls.
+ * meanwhile, and not within those calls, does not call it any more, but waits for
+ * them.
  *
  * Context: May sleep. Not to be called from a callback of an invalidation, nor
  * with a lock held that one takes: see mmu_interval_notifier_remove_async().
@@ -1093,7 +1130,8 @@ EXPORT_SYMBOL_GPL(mmu_interval_notifier_remove);
  * @release: called when no callback runs any more and none will, once, maybe
  *	before this returns. It may free the memory, and must not sleep.
  *
- * Until then it is called by the invalidations that had started, and by no others.
+ * Until then it is called by the invalidations that had started, by those that
+ * start within their callbacks, and by no others.
  *
  * Context: Task context, also a callback of @interval_sub; spinlocks may be held.
  * May drop the last reference to the mm: a caller that must not sleep holds

@@ -3,6 +3,7 @@
  * Interval notifiers: what a driver may rely on, and what it need not wait for.
  */
 #include <linux/mmu_interval.h>
+#include <linux/sched/task_stack.h>
 #include <linux/srcu.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -1086,6 +1087,109 @@ static void o5_removed_while_two_call_it_and_more(void)
 	removed_while_two_call_it(true);
 }
 
+/* Memory is allocated in a callback, and reclaim of the same mm comes within it. */
+static void remove_and_reclaim(struct watcher *watcher)
+{
+	watcher->also = NULL;
+	remove_async(&watchers[0]);
+	remove_async(&watchers[1]);
+	invalidate_pages(mm, 10, 1);
+	EXPECT(!try_nonblock(10, 1));
+}
+
+static void removed_before_reclaim(bool crowded)
+{
+	begin_test();
+	if (crowded)
+		insert_crowd();
+	insert(&watchers[0], 10, 1);
+	insert(&watchers[1], 10, 1);
+	watchers[0].also = remove_and_reclaim;
+	shim_one_task = true;
+	shim_asleep = may_not_sleep;
+	invalidate_pages(mm, 10, 1);
+	/* Else the device would still have what reclaim has freed. */
+	EXPECT(watchers[0].calls == 3);
+	EXPECT(watchers[1].calls == 3);
+	EXPECT(watchers[0].released == 1);
+	EXPECT(watchers[1].released == 1);
+	if (crowded)
+		remove_crowd();
+	mmput(mm);
+}
+
+static void o2_removed_before_reclaim_in_a_callback(void)
+{
+	removed_before_reclaim(false);
+}
+
+static void o2_removed_before_reclaim_in_a_callback_of_many(void)
+{
+	removed_before_reclaim(true);
+}
+
+static struct actor another_task;
+
+static void *let_go_thread(void *watcher)
+{
+	await_sleepers(1);
+	set(&((struct watcher *)watcher)->let_go);
+	return NULL;
+}
+
+/* Another task calls what is being removed; reclaim waits until it has. */
+static void reclaim_what_another_calls(struct watcher *watcher,
+				       unsigned long page)
+{
+	unsigned int calls = watcher->calls;
+	pthread_t lets_go;
+
+	start_held(&another_task, page, 1, watcher);
+	remove_async(watcher);
+	pthread_create(&lets_go, NULL, let_go_thread, watcher);
+	invalidate_pages(mm, 10, 2);
+	EXPECT(watcher->calls == calls + 1);
+	EXPECT(watcher->released == 1);
+	EXPECT(!shim_sleep_overran);
+	pthread_join(lets_go, NULL);
+	end_actor(&another_task);
+}
+
+/* One that came after the outer start, and one that it does not hit */
+static void reclaim_twice(struct watcher *watcher)
+{
+	watcher->also = NULL;
+	insert(&watchers[1], 10, 1);
+	reclaim_what_another_calls(&watchers[1], 10);
+	reclaim_what_another_calls(&watchers[2], 11);
+}
+
+static void o2_reclaim_in_a_callback_waits_for_others(void)
+{
+	begin_test();
+	insert(&watchers[0], 10, 1);
+	insert(&watchers[2], 11, 1);
+	watchers[0].also = reclaim_twice;
+	shim_one_task = true;
+	invalidate_pages(mm, 10, 1);
+	mmu_interval_notifier_remove(&watchers[0].sub);
+	mmput(mm);
+}
+
+/* The outer one has made its calls. */
+static void o2_reclaim_after_the_calls_waits_for_others(void)
+{
+	struct mmu_notifier_range outer;
+
+	begin_test();
+	insert(&watchers[0], 10, 1);
+	shim_one_task = true;
+	start_pages(&outer, mm, 10, 1);
+	reclaim_what_another_calls(&watchers[0], 10);
+	end_pages(&outer);
+	mmput(mm);
+}
+
 /*
  * The core is through with the calls of a start, and releases what was removed
  * meanwhile, bit by bit. What the first release removes in turn is not this
@@ -1631,6 +1735,10 @@ const struct test interval_tests[] = {
 	TEST(o2_a_start_waits_for_each_removal),
 	TEST(o2_a_removal_when_the_mm_dies),
 	TEST(o2_a_start_waits_for_releases),
+	TEST(o2_removed_before_reclaim_in_a_callback),
+	TEST(o2_removed_before_reclaim_in_a_callback_of_many),
+	TEST(o2_reclaim_in_a_callback_waits_for_others),
+	TEST(o2_reclaim_after_the_calls_waits_for_others),
 	TEST(o2_inserted_again),
 	TEST(o3_no_two_have_the_same_number),
 	TEST(o3_numbers_do_not_go_back),

@@ -508,7 +508,7 @@ interval "remove waits for starts that do not hit" o5_removed_at_once_if_it_is_n
 interval "remove waits for starts that came before the insertion" \
 	o5_removed_at_once_if_it_is_not_called \
 	'/^mn_callers/,/^}/{
-		s/mn_calls_sub\(range, interval_sub\)/true/
+		s/mn_keeps_sub\(range, interval_sub\)/true/
 	}'
 interval "remove waits for starts that make no calls" o2_remove_does_not_wait_for_an_end \
 	'/^mn_callers/,/^}/s/if \(range->tracked.calls[^\&]*\&\&/if (/'
@@ -539,7 +539,7 @@ interval "the first of its callers releases" o5_removed_while_two_call_it \
 	}'
 interval "one that does not call it releases" o5_removed_while_two_call_it \
 	'/^static unsigned int mn_collect_removed/,/^}/{
-		s/!mn_calls_sub\(range, interval_sub\) \|\|/false ||/
+		s/!mn_keeps_sub\(range, interval_sub\) \|\|/false ||/
 	}'
 interval "what is removed too late is counted down" o5_removed_by_a_release_while_another_calls_it \
 	'/^static unsigned int mn_collect_removed/,/^}/{
@@ -600,6 +600,30 @@ interval "a start waits for all that call" o2_a_start_waits_for_a_removal \
 	's/waiter.seq = interval_sub->removed;/waiter.seq = tracker->seq;/'
 interval "a start waits for the calls of no other place" o2_a_start_waits_for_each_removal \
 	's/waiter.start = interval_sub->interval_tree.start;/waiter.start = range->end;/'
+interval "reclaim in a callback waits for the callback" o2_removed_before_reclaim_in_a_callback \
+	'/^static noinline int mn_wait_for_removals/,/^}/{
+		s/mn_is_kept_for\(range, interval_sub\)/false/
+	}'
+interval "reclaim in a callback does not call what is removed" \
+	o2_removed_before_reclaim_in_a_callback \
+	'/^static bool mn_calls_sub/,/^}/s/mn_is_kept_for\(range, interval_sub\)/false/'
+interval "reclaim in a callback lets go what it calls" \
+	o2_removed_before_reclaim_in_a_callback_of_many \
+	'/^static unsigned int mn_collect_removed/,/^}/s/!mn_keeps_sub\(/!mn_calls_sub(/'
+interval "what any task keeps is called" o5_removed_while_two_call_it \
+	'/^mn_is_kept_for/,/^}/s/object_is_on_stack\(outer\)/true/'
+interval "what is kept for an inner start is what it hits" \
+	o2_reclaim_in_a_callback_waits_for_others \
+	'/^mn_is_kept_for/,/^}/s/mn_hits_sub\(outer, interval_sub\)/true/'
+interval "what came within the callback is kept for reclaim" \
+	o2_reclaim_in_a_callback_waits_for_others \
+	'/^mn_is_kept_for/,/^}/s/mn_keeps_sub\(outer, interval_sub\)/true/'
+interval "what is kept after the calls is called" \
+	o2_reclaim_after_the_calls_waits_for_others \
+	'/^mn_is_kept_for/,/^}/s/outer->tracked.calls == MN_CALLING/true/'
+interval "who waits for a removal waits for starts before the insertion" \
+	o2_reclaim_in_a_callback_waits_for_others \
+	's/range->tracked.seq > waiter->after/true/'
 interval "what is called is released before the second pass" o5_removed_in_the_callback \
 	'/^static void mn_finish/i\
 static void mn_calls_are_over(struct mmu_tracker *tracker,\

@@ -11,6 +11,7 @@
 #include <linux/jiffies.h>
 #include <linux/mmu_notifier.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/task_stack.h>
 #include <linux/srcu.h>
 #include <linux/wait.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ bool shim_no_memory;
 struct lockdep_map __mmu_notifier_invalidate_range_start_map;
 atomic_t shim_srcu_readers;
 unsigned long shim_srcu_waits;
+bool shim_one_task;
 
 /* How many threads really sleep, and have not been woken. */
 static atomic_t asleep;
@@ -38,6 +40,8 @@ static __thread int mmap_locks_held;
 static __thread bool mmap_lock_is_write;
 static __thread void (*run_unlocked)(void);
 
+#define SHIM_STACK	(64 * 1024)
+
 static void require(bool ok, const char *rule)
 {
 	if (ok)
@@ -45,6 +49,14 @@ static void require(bool ok, const char *rule)
 	printf("# broken rule: %s\n", rule);
 	fflush(stdout);
 	abort();
+}
+
+/* Of what this thread has called, not of all that its stack may grow to. */
+bool shim_is_on_stack(const void *object)
+{
+	const char *here = __builtin_frame_address(0), *byte = object;
+
+	return byte >= here && byte < here + SHIM_STACK;
 }
 
 void shim_run_unlocked(void (*others)(void))
