@@ -178,9 +178,11 @@ int hmm_range_fault_locked(struct hmm_range *range, int *locked)
 EXPORT_SYMBOL_GPL(hmm_range_fault_locked);
 
 /*
- * What is kept from one call to the next of hmm_range_fault_unlocked_timeout().
+ * What is kept from one walk to the next of hmm_range_fault_unlocked_timeout() and
+ * hmm_range_fault_commit().
  *
  * @timeout: of the caller, in jiffies; 0: none
+ * @in_all: it bounds the whole call, whatever progress is made
  * @deadline: when the time is up
  * @page: the one that the last walk was stuck at
  * @seq: of the range when that ended
@@ -192,6 +194,7 @@ EXPORT_SYMBOL_GPL(hmm_range_fault_locked);
  */
 struct hmm_retry {
 	unsigned long	timeout;
+	bool		in_all;
 	unsigned long	deadline;
 	unsigned long	seq;
 	unsigned long	page;
@@ -325,34 +328,31 @@ mmap:
 	return ret;
 }
 
-static int hmm_fault_tracked(struct hmm_range *range, unsigned long timeout)
+static int hmm_fault_tracked(struct hmm_range *range, struct hmm_retry *retry)
 {
-	struct hmm_retry retry = {
-		.timeout = timeout,
-		.told = hmm_range_take_retry(range),
-		/* With a mask the array is input: it is walked once. */
-		.mmap = range->pfn_flags_mask,
-	};
 	struct hmm_walk walk __uninitialized;
 	bool dropped;
 	int ret;
 
-	hmm_retry_restart(&retry);
+	retry->told = hmm_range_take_retry(range);
+	/* With a mask the array is input: it is walked once. */
+	retry->mmap = range->pfn_flags_mask;
+	retry->stuck = 0;
 	for (;;) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		ret = hmm_fault_tracked_once(&walk, range, &retry, &dropped);
+		ret = hmm_fault_tracked_once(&walk, range, retry, &dropped);
 		if (ret != -EBUSY || range->pfn_flags_mask ||
-		    hmm_retry_gives_up(&retry, &walk))
+		    hmm_retry_gives_up(retry, &walk))
 			return ret;
-		if (dropped)
-			hmm_retry_restart(&retry);
-		ret = hmm_range_wait(range, hmm_retry_left(&retry));
+		if (dropped && !retry->in_all)
+			hmm_retry_restart(retry);
+		ret = hmm_range_wait(range, hmm_retry_left(retry));
 		if (ret)
 			return ret;
-		if (!hmm_retry_left(&retry))
+		if (!hmm_retry_left(retry))
 			return -EBUSY;
-		retry.told = true;
+		retry->told = true;
 	}
 }
 
@@ -408,6 +408,7 @@ static int hmm_fault_legacy(struct hmm_range *range, unsigned long timeout)
 int hmm_range_fault_unlocked_timeout(struct hmm_range *range,
 				     unsigned long timeout)
 {
+	struct hmm_retry retry = { .timeout = timeout };
 	struct mm_struct *mm;
 	int ret;
 
@@ -424,7 +425,8 @@ int hmm_range_fault_unlocked_timeout(struct hmm_range *range,
 		hmm_range_take_retry(range);
 		return -EFAULT;
 	}
-	ret = hmm_fault_tracked(range, timeout);
+	hmm_retry_restart(&retry);
+	ret = hmm_fault_tracked(range, &retry);
 	/*
 	 * mmput() of the last reference would call .release of every driver
 	 * here, in a worker that the driver may flush.
@@ -458,15 +460,15 @@ static int hmm_commit_once(struct hmm_range *range,
 static int hmm_fault_and_commit(struct hmm_range *range, unsigned long timeout,
 				const struct hmm_commit_ops *ops, void *data)
 {
-	const unsigned long deadline = jiffies + timeout;
-	unsigned long now, left = timeout;
+	struct hmm_retry retry = { .timeout = timeout, .in_all = true };
 	unsigned int tries = 0;
 	bool valid = false;
 	int ret;
 
+	hmm_retry_restart(&retry);
 	for (;;) {
 		if (!valid) {
-			ret = hmm_range_fault_unlocked_timeout(range, left);
+			ret = hmm_fault_tracked(range, &retry);
 			if (ret)
 				return ret;
 			tries = 0;
@@ -478,11 +480,8 @@ static int hmm_fault_and_commit(struct hmm_range *range, unsigned long timeout,
 			return -EBUSY;
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		now = jiffies;
-		if (timeout && time_after_eq(now, deadline))
+		if (!hmm_retry_left(&retry))
 			return -EBUSY;
-		if (timeout)
-			left = deadline - now;
 		if (!valid)
 			hmm_range_retry(range);
 		cond_resched();
@@ -517,6 +516,7 @@ int hmm_range_fault_commit(struct hmm_range *range, unsigned long timeout,
 	/* A mask makes the array input too, which a second walk does not find. */
 	if (!hmm_range_tracker(range) || range->pfn_flags_mask)
 		return -EINVAL;
+	might_lock_read(&mm->mmap_lock);
 	if (!mmget_not_zero(mm)) {
 		hmm_range_take_retry(range);
 		return -EFAULT;

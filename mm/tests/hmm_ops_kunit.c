@@ -622,6 +622,29 @@ static void commit_has_one_deadline(struct kunit *test)
 	KUNIT_EXPECT_GT(test, mirror->calls, 1);
 }
 
+/* Each page takes a quarter of the time, and the lock is let go for it. */
+static vm_fault_t take_time(struct hmm_test_recorder *recorder,
+			    struct vm_fault *vmf)
+{
+	if (recorder->nr_hits[vmf->pgoff] > 1)
+		return 0;
+	release_fault_lock(vmf);
+	schedule_timeout_uninterruptible(HZ / 20);
+	return VM_FAULT_RETRY;
+}
+
+static void commit_has_one_deadline_for_all_faults(struct kunit *test)
+{
+	struct hmm_test_recorder *recorder;
+	struct mirror *mirror = committing(test, &recorder);
+
+	recorder->hook = take_time;
+	KUNIT_EXPECT_EQ(test, -EBUSY, hmm_range_fault_commit(&mirror->range, HZ / 5,
+							     &commit_ops, mirror));
+	KUNIT_EXPECT_EQ(test, mirror->commits, 0);
+	KUNIT_EXPECT_LT(test, recorder->faults, 2 * NR);
+}
+
 static void do_commit(struct hmm_test_job *job)
 {
 	struct mirror *mirror = container_of(job->range, struct mirror, range);
@@ -684,6 +707,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(commit_again_without_a_walk),
 	KUNIT_CASE(commit_gives_up),
 	KUNIT_CASE(commit_has_one_deadline),
+	KUNIT_CASE(commit_has_one_deadline_for_all_faults),
 	KUNIT_CASE(commit_ends_on_a_fatal_signal),
 	KUNIT_CASE(commit_errno),
 	{ }
