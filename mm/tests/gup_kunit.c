@@ -16,7 +16,9 @@
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/huge_mm.h>
+#include <linux/hugetlb.h>
 #include <linux/kthread.h>
+#include <linux/leafops.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
@@ -1323,6 +1325,111 @@ static void migrating_force(struct kunit *test)
 	finish_migration(&migration);
 }
 
+/* Entries of hugetlb that have no contents, or that no fault makes present */
+
+#ifdef CONFIG_HUGETLB_PAGE
+static void set_hugetlb(pte_t *ptep, unsigned long size, pte_t pte)
+{
+	spinlock_t *ptl = huge_pte_lock(size_to_hstate(size), current->mm, ptep);
+
+	set_huge_pte_at(current->mm, MAP_ADDR, ptep, pte, size);
+	spin_unlock(ptl);
+}
+
+/* A private mapping of one page of hugetlb, and its entry */
+static pte_t *map_hugetlb(struct kunit *test, unsigned int shift,
+			  unsigned long prot)
+{
+	const unsigned long size = 1UL << shift;
+	struct vm_area_struct *vma;
+	struct file *file;
+	pte_t *ptep;
+
+	if (!size_to_hstate(size))
+		kunit_skip(test, "no hugetlb pages of this size");
+	file = hugetlb_file_setup("gup", size, mk_vma_flags(VMA_NORESERVE_BIT),
+				  HUGETLB_ANONHUGE_INODE, shift);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	mmap_at(test, file, size, prot, MAP_PRIVATE);
+	fput(file);
+
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, MAP_ADDR);
+	hugetlb_vma_lock_read(vma);
+	ptep = huge_pte_alloc(current->mm, vma, MAP_ADDR, size);
+	hugetlb_vma_unlock_read(vma);
+	mmap_read_unlock(current->mm);
+	KUNIT_ASSERT_NOT_NULL(test, ptep);
+	return ptep;
+}
+
+/* Protected by userfaultfd before there was a page: a dump allocates none. */
+static void marker_dump(struct kunit *test)
+{
+	pte_t *ptep = map_hugetlb(test, PMD_SHIFT, PROT_READ | PROT_WRITE);
+	struct hstate *h = size_to_hstate(PMD_SIZE);
+	struct page *page;
+
+	h->nr_overcommit_huge_pages++;
+	set_hugetlb(ptep, PMD_SIZE, make_pte_marker(PTE_MARKER_UFFD_WP));
+	page = dump_page_at(test, MAP_ADDR);
+	KUNIT_EXPECT_NULL(test, page);
+	if (page)
+		put_page(page);
+	KUNIT_EXPECT_TRUE(test, pte_is_marker(huge_ptep_get(current->mm,
+							    MAP_ADDR, ptep)));
+	h->nr_overcommit_huge_pages--;
+}
+
+/* Nobody follows it, so that it need not be a page of hugetlb. */
+static pte_t *map_protnone_pud(struct kunit *test)
+{
+	pte_t *ptep = map_hugetlb(test, PUD_SHIFT, PROT_NONE);
+	pte_t pte = arch_make_huge_pte(pfn_pte(0, vm_get_page_prot(VM_NONE)),
+				       PUD_SHIFT, VM_HUGETLB);
+
+	KUNIT_ASSERT_TRUE(test, pte_present(pte));
+	set_hugetlb(ptep, PUD_SIZE, pte);
+	if (pud_present(*(pud_t *)ptep)) {
+		set_hugetlb(ptep, PUD_SIZE, __pte(0));
+		kunit_skip(test, "a PUD that is PROT_NONE is present here");
+	}
+	return ptep;
+}
+
+static void protnone_pud_dump(struct kunit *test)
+{
+	pte_t *ptep = map_protnone_pud(test);
+
+	KUNIT_EXPECT_NULL(test, dump_page_at(test, MAP_ADDR));
+	set_hugetlb(ptep, PUD_SIZE, __pte(0));
+}
+
+static void protnone_pud_force(struct kunit *test)
+{
+	pte_t *ptep = map_protnone_pud(test);
+
+	expect_gup(test, &entries[GET_UNLOCKED], MAP_ADDR, 1, FOLL_FORCE,
+		   -EFAULT);
+	set_hugetlb(ptep, PUD_SIZE, __pte(0));
+}
+#else
+static void marker_dump(struct kunit *test)
+{
+	kunit_skip(test, "no hugetlb");
+}
+
+static void protnone_pud_dump(struct kunit *test)
+{
+	kunit_skip(test, "no hugetlb");
+}
+
+static void protnone_pud_force(struct kunit *test)
+{
+	kunit_skip(test, "no hugetlb");
+}
+#endif
+
 static struct kunit_case gup_test_cases[] = {
 	KUNIT_CASE_PARAM(special_get, level_gen_params),
 	KUNIT_CASE_PARAM(special_dump, level_gen_params),
@@ -1344,6 +1451,8 @@ static struct kunit_case gup_test_cases[] = {
 	KUNIT_CASE(killed_wait),
 	KUNIT_CASE_PARAM(migrating_dump, anon_level_gen_params),
 	KUNIT_CASE_PARAM(migrating_force, anon_level_gen_params),
+	KUNIT_CASE(marker_dump),
+	KUNIT_CASE(protnone_pud_dump),
 	{}
 };
 
@@ -1353,8 +1462,8 @@ static struct kunit_suite gup_test_suite = {
 };
 
 /*
- * Where a rule is broken, one of these ends in an oops with locks held. They
- * are a suite of their own, so that it can be run last, or one test a boot.
+ * Where a rule is broken, one of these ends in an oops with locks held, or never.
+ * They are a suite of their own, so that it can be run last, or one test a boot.
  */
 static struct kunit_case gup_fatal_test_cases[] = {
 	KUNIT_CASE_PARAM(special_no_memmap, level_gen_params),
@@ -1362,6 +1471,7 @@ static struct kunit_case gup_fatal_test_cases[] = {
 	KUNIT_CASE(faultin_locked_null),
 	KUNIT_CASE(unexpected_fault),
 	KUNIT_CASE(unexpected_fixup),
+	KUNIT_CASE(protnone_pud_force),
 	{}
 };
 
