@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Tests that the device of lib/test_hmm_range.c, and the tracked ranges behind
- * it, answer hostile arguments with an errno and nothing else.
+ * it, answer hostile arguments, and allocations that fail, with an errno and
+ * nothing else.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
 
 #include "hmm_range_fixture.h"
+#include "vm_util.h"
 
 static int register_bounds(int fd, unsigned long start, unsigned long end,
 			   unsigned int flags)
@@ -393,6 +395,102 @@ TEST_F(range, config_bad_arguments)
 	EXPECT_EQ(form_has_ops(variant->form) ? -EINVAL : 0,
 		  dev_copy(fd, id, 0, self->map, 1, &byte, 1));
 	close(fd);
+}
+
+/*
+ * Fault injection: the first allocation of a call fails, then the second and so
+ * on, until it needs no more of them.
+ */
+
+#define FAILSLAB	"/sys/kernel/debug/failslab/"
+#define FAIL_PAGE_ALLOC	"/sys/kernel/debug/fail_page_alloc/"
+/* No call here needs as many. */
+#define FAIL_LIMIT	200
+
+/* What the defaults leave out is what is to fail. */
+static bool can_fail_nth(void)
+{
+	if (access("/proc/thread-self/fail-nth", W_OK) ||
+	    access(FAILSLAB "ignore-gfp-wait", W_OK) ||
+	    access(FAIL_PAGE_ALLOC "min-order", W_OK))
+		return false;
+	write_num(FAILSLAB "verbose", 0);
+	write_num(FAILSLAB "ignore-gfp-wait", 0);
+	write_num(FAIL_PAGE_ALLOC "verbose", 0);
+	write_num(FAIL_PAGE_ALLOC "ignore-gfp-wait", 0);
+	write_num(FAIL_PAGE_ALLOC "min-order", 0);
+	return true;
+}
+
+static void set_fail_nth(int fd, unsigned int n)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", n);
+	if (pwrite(fd, text, strlen(text), 0) < 0)
+		exit(KSFT_FAIL);
+}
+
+/* Has the one that was to fail come? */
+static bool nth_came(int fd)
+{
+	char text[16] = "";
+
+	if (pread(fd, text, sizeof(text) - 1, 0) < 0)
+		exit(KSFT_FAIL);
+	set_fail_nth(fd, 0);
+	return !atoi(text);
+}
+
+TEST_F(range, open_without_memory)
+{
+	int fail_nth, fd, n;
+	bool came = true;
+
+	if (!can_fail_nth())
+		SKIP(return, "no fault injection");
+	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
+	ASSERT_LE(0, fail_nth);
+	for (n = 1; came && n < FAIL_LIMIT; n++) {
+		set_fail_nth(fail_nth, n);
+		fd = dev_open();
+		came = nth_came(fail_nth);
+		if (fd < 0) {
+			EXPECT_EQ(-ENOMEM, fd);
+			continue;
+		}
+		EXPECT_EQ(0, close(fd));
+	}
+	EXPECT_FALSE(came);
+	EXPECT_LE(0, fd);
+	EXPECT_LT(2, n);
+	close(fail_nth);
+}
+
+TEST_F(range, register_without_memory)
+{
+	int fail_nth, id, n;
+	bool came = true;
+
+	if (!can_fail_nth())
+		SKIP(return, "no fault injection");
+	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
+	ASSERT_LE(0, fail_nth);
+	for (n = 1; came && n < FAIL_LIMIT; n++) {
+		set_fail_nth(fail_nth, n);
+		id = dev_register(self->fd, self->map, self->size, 0);
+		came = nth_came(fail_nth);
+		EXPECT_EQ(id > 0, dev_stat(self->fd, HMM_RANGE_DEV_STAT_RANGES));
+		if (id < 0) {
+			EXPECT_EQ(-ENOMEM, id);
+			continue;
+		}
+		EXPECT_EQ(0, dev_unregister(self->fd, id));
+	}
+	EXPECT_FALSE(came);
+	EXPECT_LT(0, id);
+	EXPECT_LT(2, n);
+	close(fail_nth);
 }
 
 TEST_HARNESS_MAIN
