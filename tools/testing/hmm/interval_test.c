@@ -48,6 +48,9 @@ static bool invalidate(struct mmu_interval_notifier *sub,
 	struct watcher *watcher = watcher_of(sub);
 
 	EXPECT(!watcher->released);
+	EXPECT(range->mm == sub->mm);
+	/* No lock is held. */
+	might_sleep();
 	watcher->calls++;
 	if (nr_called < ARRAY_SIZE(called))
 		called[nr_called++] = watcher;
@@ -80,6 +83,9 @@ static void invalidate_finish(struct mmu_interval_notifier_finish *finish)
 
 	EXPECT(!watcher->released);
 	EXPECT(finish->notifier == &watcher->sub);
+	might_sleep();
+	/* The driver has it back, and may use it for the next one. */
+	memset(finish, 0x5a, sizeof(*finish));
 	watcher->finished++;
 	if (nr_called < ARRAY_SIZE(called))
 		called[nr_called++] = watcher;
@@ -204,6 +210,28 @@ static void o1_what_overlaps_is_waited_for(void)
 	mmput(mm);
 }
 
+static void o1_each_page_of_it_is_waited_for(void)
+{
+	struct watcher *watcher = &watchers[0];
+	unsigned long page, seq;
+
+	begin_test();
+	insert(watcher, 10, 10);
+	shim_asleep = end_first;
+	for (page = 10; page < 20; page++) {
+		shim_wakeups = 0;
+		start_pages(&first, mm, page, 1);
+		EXPECT(mmu_interval_read_begin(&watcher->sub) == watcher->seq);
+		EXPECT(shim_wakeups == 1);
+		start_pages(&first, mm, page, 1);
+		EXPECT(!mmu_interval_read_begin_timeout(&watcher->sub, 0, &seq));
+		EXPECT(seq == watcher->seq);
+		EXPECT(shim_wakeups == 2);
+	}
+	mmu_interval_notifier_remove(&watcher->sub);
+	mmput(mm);
+}
+
 /* Another one that comes meanwhile is not waited for, and makes it fail. */
 static void o1_waits_once(void)
 {
@@ -324,6 +352,160 @@ static void o1_an_empty_one_is_none(void)
 	/* Nobody waits for its calls. */
 	mmu_interval_notifier_remove(&watcher->sub);
 	end_pages(&first);
+	mmput(mm);
+}
+
+/* An interval need not be of pages. */
+static void o1_a_single_byte(void)
+{
+	struct watcher *watcher = &watchers[0];
+
+	begin_test();
+	EXPECT(!mmu_interval_notifier_insert(&watcher->sub, mm, ADDR(10), 1,
+					     &one_pass));
+	invalidate_pages(mm, 9, 1);
+	EXPECT(!watcher->calls);
+	start_pages(&first, mm, 10, 1);
+	EXPECT(watcher->calls == 1);
+	shim_asleep = end_first;
+	shim_wakeups = 0;
+	EXPECT(mmu_interval_read_begin(&watcher->sub) == watcher->seq);
+	EXPECT(shim_wakeups == 1);
+	mmu_interval_notifier_remove(&watcher->sub);
+	mmput(mm);
+}
+
+/* It returns no errno, so a fatal signal does not end it. */
+static void o1_a_fatal_signal_is_no_end(void)
+{
+	struct watcher *watcher = &watchers[0];
+
+	begin_test();
+	insert(watcher, 10, 10);
+	start_pages(&first, mm, 10, 1);
+	shim_asleep = end_first;
+	shim_wakeups = 0;
+	shim_killed = true;
+	EXPECT(mmu_interval_read_begin(&watcher->sub) == watcher->seq);
+	shim_killed = false;
+	EXPECT(shim_wakeups == 1);
+	mmu_interval_notifier_remove(&watcher->sub);
+	mmput(mm);
+}
+
+/* At which of the moments that the lock is free one starts, and what became of it. */
+static unsigned int start_at, times_free;
+static bool has_started, has_ended;
+
+static void start_at_a_moment(void)
+{
+	if (times_free++ != start_at)
+		return;
+	has_started = true;
+	start_pages(&first, mm, 10, 1);
+}
+
+static void end_it(void)
+{
+	has_ended = true;
+	end_first();
+}
+
+static void at_each_moment(void (*take_a_number)(void))
+{
+	start_at = 0;
+	do {
+		has_started = false;
+		has_ended = false;
+		times_free = 0;
+		shim_asleep = end_it;
+		shim_run_unlocked(start_at_a_moment);
+		take_a_number();
+		shim_run_unlocked(NULL);
+		if (has_started && !has_ended)
+			end_pages(&first);
+		start_at++;
+	} while (has_started);
+	/* Before it takes the lock, and after. */
+	EXPECT(start_at > 2);
+}
+
+static void expect_true_or_ended(unsigned long seq)
+{
+	EXPECT(!has_started || has_ended ||
+	       mmu_interval_read_retry(&watchers[0].sub, seq));
+}
+
+static void take_seq(void)
+{
+	expect_true_or_ended(mmu_interval_read_begin(&watchers[0].sub));
+}
+
+static void take_seq_timeout(void)
+{
+	unsigned long seq = 0;
+
+	EXPECT(!mmu_interval_read_begin_timeout(&watchers[0].sub, 0, &seq));
+	expect_true_or_ended(seq);
+}
+
+static struct hmm_range numbered;
+
+static void take_seq_of_range(void)
+{
+	unsigned long seq = hmm_range_begin_seq(&numbered);
+
+	EXPECT(!has_started || !hmm_range_unchanged(&numbered, seq));
+}
+
+/* A number that is true is older than what is in flight, whenever that starts. */
+static void o1_an_invalidation_at_each_moment(void)
+{
+	begin_test();
+	insert(&watchers[0], 10, 10);
+	register_pages(&numbered, mm, 10, 10);
+	at_each_moment(take_seq);
+	at_each_moment(take_seq_timeout);
+	at_each_moment(take_seq_of_range);
+	hmm_range_unregister(&numbered);
+	mmu_interval_notifier_remove(&watchers[0].sub);
+	mmput(mm);
+}
+
+static void end_at_a_moment(void)
+{
+	if (times_free++ == start_at)
+		end_it();
+}
+
+static void end_at_last(void)
+{
+	if (!has_ended)
+		end_it();
+}
+
+/* Whoever is about to wait for it does not, or is woken. */
+static void o1_an_end_at_each_moment(void)
+{
+	unsigned int reached;
+
+	begin_test();
+	insert(&watchers[0], 10, 10);
+	start_at = 0;
+	do {
+		start_pages(&first, mm, 10, 1);
+		has_ended = false;
+		times_free = 0;
+		shim_asleep = end_at_last;
+		shim_run_unlocked(end_at_a_moment);
+		EXPECT(mmu_interval_read_begin(&watchers[0].sub) ==
+		       watchers[0].seq);
+		shim_run_unlocked(NULL);
+		EXPECT(has_ended);
+		reached = times_free;
+	} while (start_at++ < reached);
+	EXPECT(reached > 2);
+	mmu_interval_notifier_remove(&watchers[0].sub);
 	mmput(mm);
 }
 
@@ -455,8 +637,15 @@ static void *act(void *arg)
 	return NULL;
 }
 
-static void start_actor(struct actor *actor, unsigned long first_page,
-			unsigned long nr)
+/* As a task that is being killed does, which waits all the same. */
+static void *act_killed(void *arg)
+{
+	shim_killed = true;
+	return act(arg);
+}
+
+static void start_actor_as(struct actor *actor, unsigned long first_page,
+			   unsigned long nr, void *(*as)(void *actor))
 {
 	*actor = (struct actor){
 		.range = {
@@ -465,8 +654,14 @@ static void start_actor(struct actor *actor, unsigned long first_page,
 			.end = ADDR(first_page + nr),
 		},
 	};
-	if (pthread_create(&actor->thread, NULL, act, actor))
+	if (pthread_create(&actor->thread, NULL, as, actor))
 		abort();
+}
+
+static void start_actor(struct actor *actor, unsigned long first_page,
+			unsigned long nr)
+{
+	start_actor_as(actor, first_page, nr, act);
 }
 
 static void end_actor(struct actor *actor)
@@ -555,6 +750,9 @@ static void o2_remove_waits_for_its_callback(void)
 	EXPECT(watchers[0].calls == 1);
 	EXPECT(!watchers[0].released);
 	EXPECT(atomic_read(&mm->mm_count) == 1);
+	/* It has left nothing to a callback. */
+	mmu_interval_synchronize();
+	EXPECT(!shim_srcu_waits);
 	mmput(mm);
 }
 
@@ -630,6 +828,128 @@ static void o2_a_start_waits_for_a_removal(void)
 	end_actor(&waits);
 	end_actor(&calls);
 	mmu_interval_notifier_remove(&other->sub);
+	mmput(mm);
+}
+
+/* Those that call it may hit no page of it that the start hits. */
+static void o2_a_start_waits_for_calls_elsewhere(void)
+{
+	static const unsigned long pages[] = { 10, 19 };
+	struct watcher *gone_one = &watchers[0];
+	struct actor calls, waits;
+
+	for (int i = 0; i < ARRAY_SIZE(pages); i++) {
+		begin_test();
+		insert(gone_one, 10, 10);
+		start_held(&calls, pages[i], 1, gone_one);
+		remove_async(gone_one);
+		start_actor(&waits, 14, 1);
+		expect_asleep(&waits, 1);
+		set(&gone_one->let_go);
+		end_actor(&waits);
+		end_actor(&calls);
+		EXPECT(gone_one->calls == 1);
+		EXPECT(gone_one->released == 1);
+		mmput(mm);
+	}
+}
+
+static void o2_a_start_waits_though_it_is_killed(void)
+{
+	struct watcher *gone_one = &watchers[0];
+	struct actor calls, waits;
+
+	begin_test();
+	insert(gone_one, 10, 1);
+	start_held(&calls, 10, 1, gone_one);
+	remove_async(gone_one);
+	start_actor_as(&waits, 10, 1, act_killed);
+	expect_asleep(&waits, 1);
+	EXPECT(!gone_one->released);
+	set(&gone_one->let_go);
+	end_actor(&waits);
+	end_actor(&calls);
+	EXPECT(gone_one->released == 1);
+	mmput(mm);
+}
+
+static void remove_first(struct watcher *watcher)
+{
+	remove_async(&watchers[0]);
+}
+
+/* One beside it neither waits for it nor releases it, whatever else it calls. */
+static void o2_a_start_beside_a_removal(void)
+{
+	struct watcher *gone_one = &watchers[0], *mine = &watchers[1];
+	struct actor calls;
+
+	begin_test();
+	insert(gone_one, 11, 1);
+	insert(mine, 10, 1);
+	start_held(&calls, 11, 1, gone_one);
+	mine->also = remove_first;
+	EXPECT(!try_nonblock(10, 1));
+	EXPECT(!try_nonblock(10, 1));
+	EXPECT(!gone_one->released);
+	/* Nor does one that has nothing left that it hits. */
+	mine->also = remove_async;
+	EXPECT(!try_nonblock(10, 1));
+	EXPECT(mine->released == 1);
+	EXPECT(!gone_one->released);
+	set(&gone_one->let_go);
+	end_actor(&calls);
+	EXPECT(gone_one->released == 1);
+	mmput(mm);
+}
+
+/* What its caller's memory held before says nothing of its calls. */
+static void o2_garbage_in_an_invalidation(void)
+{
+	struct watcher *gone_one = &watchers[0];
+	struct actor calls, waits;
+
+	begin_test();
+	EXPECT(!hmm_mm_track(mm));
+	memset(&first, 0x5a, sizeof(first));
+	first.mm = mm;
+	first.start = ADDR(10);
+	first.end = ADDR(11);
+	first.owner = NULL;
+	/* It hits nothing yet. */
+	mmu_notifier_invalidate_range_start(&first);
+	insert(gone_one, 10, 1);
+	start_held(&calls, 10, 1, gone_one);
+	remove_async(gone_one);
+	start_actor(&waits, 10, 1);
+	expect_asleep(&waits, 1);
+	set(&gone_one->let_go);
+	await(&waits.started, "the calls are over");
+	EXPECT(gone_one->released == 1);
+	end_actor(&waits);
+	end_actor(&calls);
+	end_pages(&first);
+	mmput(mm);
+}
+
+static void insert_meanwhile(void)
+{
+	if (watchers[0].sub.tracker)
+		return;
+	insert(&watchers[0], 10, 1);
+}
+
+/* What is inserted before the start has the lock is called. */
+static void o2_inserted_before_the_start_has_the_lock(void)
+{
+	begin_test();
+	EXPECT(!hmm_mm_track(mm));
+	shim_run_unlocked(insert_meanwhile);
+	start_pages(&first, mm, 10, 1);
+	shim_run_unlocked(NULL);
+	EXPECT(watchers[0].calls == 1);
+	end_pages(&first);
+	mmu_interval_notifier_remove(&watchers[0].sub);
 	mmput(mm);
 }
 
@@ -711,6 +1031,47 @@ static void o2_a_removal_when_the_mm_dies(void)
 	EXPECT(watchers[0].calls == 1);
 	EXPECT(watchers[0].released == 1);
 	mmdrop(mm);
+}
+
+static int read_result;
+
+static void *read_timeout_thread(void *unused)
+{
+	read_result = mmu_interval_read_begin_timeout(&read_from->sub, 0,
+						      &read_seq);
+	set(&read_begun);
+	return NULL;
+}
+
+/* Give who was woken the time to look, and to sleep again. */
+static void let_it_look(void)
+{
+	for (int ms = 0; !is_set(&read_begun) && !shim_sleepers(); ms++) {
+		if (ms > PATIENCE_MS)
+			give_up("who was woken sleeps again, or does not");
+		usleep(1000);
+	}
+}
+
+/* Who waits finds the mm dying as soon as it is woken. */
+static void o5_woken_when_the_mm_dies(void)
+{
+	pthread_t reads;
+
+	begin_test();
+	insert(&watchers[0], 10, 1);
+	start_pages(&first, mm, 10, 1);
+	read_from = &watchers[0];
+	pthread_create(&reads, NULL, read_timeout_thread, NULL);
+	await_sleepers(1);
+	shim_run_unlocked(let_it_look);
+	mmput(mm);
+	shim_run_unlocked(NULL);
+	await(&read_begun, "the reader is woken");
+	pthread_join(reads, NULL);
+	EXPECT(read_result == -EFAULT);
+	end_pages(&first);
+	mmu_interval_notifier_remove(&watchers[0].sub);
 }
 
 static void remove_all(struct watcher *watcher);
@@ -913,6 +1274,98 @@ static void o4_a_failure_finishes_what_was_begun(void)
 			mmu_interval_notifier_remove(&watchers[i].sub);
 	}
 	EXPECT(calls > 1 && calls < SUBS);
+	mmput(mm);
+}
+
+/* Of few as of many: who comes after it is not called, and does not undo it. */
+static void o4_a_failure_ends_the_calls(void)
+{
+	int i;
+
+	begin_test();
+	for (i = 0; i < 3; i++)
+		insert(&watchers[i], 10, 1);
+	invalidate_pages(mm, 10, 1);
+	called[0]->refuses = true;
+	EXPECT(try_nonblock(10, 1) == -EAGAIN);
+	for (i = 0; i < 3; i++) {
+		EXPECT(watchers[i].calls == 1 + (&watchers[i] == called[0]));
+		mmu_interval_notifier_remove(&watchers[i].sub);
+	}
+	mmput(mm);
+}
+
+/* It is one, whatever is being removed elsewhere. */
+static void o4_a_failure_beside_a_removal(void)
+{
+	struct actor calls;
+
+	begin_test();
+	insert(&watchers[0], 50, 1);
+	insert(&watchers[1], 10, 1);
+	watchers[1].refuses = true;
+	start_held(&calls, 50, 1, &watchers[0]);
+	remove_async(&watchers[0]);
+	EXPECT(try_nonblock(10, 1) == -EAGAIN);
+	set(&watchers[0].let_go);
+	end_actor(&calls);
+	mmu_interval_notifier_remove(&watchers[1].sub);
+	mmput(mm);
+}
+
+/* One that may block is not refused: that is reported, and it goes on. */
+static void o4_a_refusal_has_no_effect(void)
+{
+	int i;
+
+	begin_test();
+	for (i = 0; i < 2; i++) {
+		insert(&watchers[i], 10, 1);
+		watchers[i].refuses = true;
+	}
+	invalidate_pages(mm, 10, 1);
+	EXPECT(shim_take_warnings() == 2);
+	for (i = 0; i < 2; i++) {
+		EXPECT(watchers[i].calls == 1);
+		mmu_interval_notifier_remove(&watchers[i].sub);
+	}
+	mmput(mm);
+}
+
+static void o4_what_is_beside_many_is_not_called(void)
+{
+	int i;
+
+	begin_test();
+	insert_crowd();
+	insert(&watchers[0], 9, 1);
+	insert(&watchers[1], 11, 1);
+	invalidate_pages(mm, 10, 1);
+	EXPECT(crowd[0].calls == 1);
+	for (i = 0; i < 2; i++) {
+		EXPECT(!watchers[i].calls);
+		mmu_interval_notifier_remove(&watchers[i].sub);
+	}
+	remove_crowd();
+	mmput(mm);
+}
+
+/* However many there are, and the core keeps while it makes its calls. */
+static void o4_each_of_any_number_is_called(void)
+{
+	int i, nr;
+
+	begin_test();
+	for (nr = 1; nr <= SUBS; nr++) {
+		for (i = 0; i < nr; i++)
+			insert(&watchers[i], 10, 1);
+		invalidate_pages(mm, 10, 1);
+		for (i = 0; i < nr; i++) {
+			EXPECT(watchers[i].calls == 1);
+			watchers[i].calls = 0;
+			mmu_interval_notifier_remove(&watchers[i].sub);
+		}
+	}
 	mmput(mm);
 }
 
@@ -1457,6 +1910,118 @@ static void o5_removed_twice(void)
 	mmput(mm);
 }
 
+static void remove_again(void)
+{
+	/* The first time is before the removal has the lock. */
+	if (++times_free == 2)
+		remove_async(&watchers[0]);
+}
+
+/* Somebody asks for it between the removal and the release. */
+static void o5_removed_twice_at_once(void)
+{
+	begin_test();
+	insert(&watchers[0], 10, 1);
+	insert(&watchers[1], 10, 1);
+	times_free = 0;
+	shim_run_unlocked(remove_again);
+	remove_async(&watchers[0]);
+	shim_run_unlocked(NULL);
+	EXPECT(times_free > 1);
+	EXPECT(watchers[0].released == 1);
+	mmu_interval_notifier_remove(&watchers[1].sub);
+	EXPECT(atomic_read(&mm->mm_count) == 1);
+	mmput(mm);
+}
+
+static struct actor calling;
+
+static void let_calls_end(void)
+{
+	if (watchers[0].sub.removed == U64_MAX || is_set(&watchers[0].let_go))
+		return;
+	set(&watchers[0].let_go);
+	await(&calling.started, "the calls are over");
+}
+
+/* The calls may be over as soon as who removes it has dropped the lock. */
+static void o5_released_before_the_removal_returns(void)
+{
+	begin_test();
+	insert(&watchers[0], 10, 1);
+	start_held(&calling, 10, 1, &watchers[0]);
+	shim_run_unlocked(let_calls_end);
+	remove_async(&watchers[0]);
+	shim_run_unlocked(NULL);
+	EXPECT(watchers[0].released == 1);
+	end_actor(&calling);
+	mmput(mm);
+}
+
+static void call_at_a_moment(void)
+{
+	if (times_free++ != start_at)
+		return;
+	has_started = true;
+	watchers[0].also = hold;
+	start_actor(&calling, 10, 1);
+	for (int ms = 0; !is_set(&watchers[0].held) && !is_set(&calling.started);
+	     ms++) {
+		if (ms > PATIENCE_MS)
+			give_up("a start calls, or does not");
+		usleep(1000);
+	}
+}
+
+/* Whoever calls it by then keeps it, and it is called by nobody else. */
+static void o5_a_start_at_each_moment_of_a_removal(void)
+{
+	start_at = 0;
+	do {
+		begin_test();
+		insert(&watchers[0], 10, 1);
+		has_started = false;
+		times_free = 0;
+		shim_run_unlocked(call_at_a_moment);
+		remove_async(&watchers[0]);
+		shim_run_unlocked(NULL);
+		EXPECT(watchers[0].released == !is_set(&watchers[0].held));
+		set(&watchers[0].let_go);
+		if (has_started)
+			end_actor(&calling);
+		EXPECT(watchers[0].released == 1);
+		mmput(mm);
+		start_at++;
+	} while (has_started);
+	EXPECT(start_at > 2);
+}
+
+/* Lockdep is told each time, also when there is nothing to wait for. */
+static void o5_all_that_may_wait_says_so(void)
+{
+	struct hmm_range range = { };
+	unsigned long told, seq;
+
+	begin_test();
+	insert(&watchers[0], 10, 10);
+	register_pages(&range, mm, 10, 10);
+	shim_asleep = may_not_sleep;
+	told = shim_may_waits;
+	mmu_interval_read_begin(&watchers[0].sub);
+	EXPECT(shim_may_waits == ++told);
+	EXPECT(!mmu_interval_read_begin_timeout(&watchers[0].sub, 1, &seq));
+	EXPECT(shim_may_waits == ++told);
+	EXPECT(hmm_range_wait_until_valid(&range, 1));
+	EXPECT(shim_may_waits == ++told);
+	/* What asks without waiting, and what does not wait */
+	EXPECT(hmm_range_wait_until_valid(&range, 0));
+	hmm_range_unregister(&range);
+	EXPECT(shim_may_waits == told);
+	mmu_interval_notifier_remove(&watchers[0].sub);
+	EXPECT(shim_may_waits == ++told);
+	mmput(mm);
+}
+
 /* One takes the place of another while an invalidation makes its calls. */
 static void exchange_last(struct watcher *watcher)
 {
@@ -1534,6 +2099,116 @@ static void marks_go_on_where_they_were(void)
 	mmput(mm);
 }
 
+static int gone_at;
+
+static void unregister_one(void)
+{
+	/* Before the start takes the lock, and when it drops it first. */
+	if (++times_free == 2)
+		hmm_range_unregister(&many[gone_at]);
+}
+
+/* Wherever the one is that goes meanwhile: the others are marked, and once. */
+static void marks_leave_out_what_goes_alone(void)
+{
+	int i;
+
+	begin_test();
+	for (gone_at = 0; gone_at < 100; gone_at++) {
+		for (i = 0; i < 100; i++) {
+			many[i] = (struct hmm_range){ };
+			register_pages(&many[i], mm, 10, 1);
+			EXPECT(!hmm_range_begin(&many[i]));
+		}
+		times_free = 0;
+		shim_run_unlocked(unregister_one);
+		start_pages(&first, mm, 10, 1);
+		shim_run_unlocked(NULL);
+		EXPECT(times_free > 2);
+		end_pages(&first);
+		for (i = 0; i < 100; i++) {
+			EXPECT(!hmm_range_valid(&many[i]));
+			EXPECT(i == gone_at || many[i].tracking.seq == 1);
+			hmm_range_unregister(&many[i]);
+		}
+	}
+	mmput(mm);
+}
+
+static void unregister_at_a_moment(void)
+{
+	if (times_free++ != start_at)
+		return;
+	hmm_range_unregister(&many[0]);
+	memset(&many[0], 0x5a, sizeof(many[0]));
+}
+
+/* It comes after as many as are called, and released, at a time. */
+static void a_range_goes_at_each_moment(void)
+{
+	bool gone;
+	int i;
+
+	start_at = 0;
+	do {
+		begin_test();
+		for (i = 0; i <= 16; i++) {
+			if (i == 16) {
+				many[0] = (struct hmm_range){ };
+				register_pages(&many[0], mm, 10, 1);
+			}
+			insert(&watchers[i], 10, 1);
+			watchers[i].also = remove_async;
+		}
+		times_free = 0;
+		shim_run_unlocked(unregister_at_a_moment);
+		invalidate_pages(mm, 10, 1);
+		shim_run_unlocked(NULL);
+		for (i = 0; i <= 16; i++) {
+			EXPECT(watchers[i].calls == 1);
+			EXPECT(watchers[i].released == 1);
+		}
+		gone = times_free > start_at++;
+		if (!gone)
+			hmm_range_unregister(&many[0]);
+		if (!test_failed)
+			mmput(mm);
+	} while (gone && !test_failed);
+	/* The lock is dropped twice for the calls, and for the releases. */
+	EXPECT(start_at > 8);
+}
+
+static void remove_and_try(struct watcher *watcher)
+{
+	watcher->also = NULL;
+	remove_async(watcher);
+	EXPECT(!watcher->released);
+	EXPECT(try_nonblock(10, 1) == -EAGAIN);
+}
+
+/* However many are looked at in a hold of the lock, it is found behind them. */
+static void o4_a_notifier_behind_ranges(void)
+{
+	int i, nr;
+
+	begin_test();
+	for (nr = 0; nr < 110 && !test_failed; nr++) {
+		many[nr] = (struct hmm_range){ };
+		insert(&watchers[0], 10, 1);
+		watchers[0].calls = 0;
+		watchers[0].released = 0;
+		watchers[0].also = remove_and_try;
+		invalidate_pages(mm, 10, 1);
+		EXPECT(watchers[0].calls == 1);
+		EXPECT(watchers[0].released == 1);
+		register_pages(&many[nr], mm, 10, 1);
+	}
+	for (i = 0; i < nr; i++)
+		hmm_range_unregister(&many[i]);
+	if (!test_failed)
+		mmput(mm);
+}
+
 /* They are not called, so nothing keeps them while the last notifier is. */
 static void ranges_go_while_it_is_called(int subs, int ranges)
 {
@@ -1566,8 +2241,6 @@ static void ranges_go_while_others_are_called(void)
 {
 	ranges_go_while_it_is_called(SUBS, MANY / 2);
 }
-
-static unsigned int times_free;
 
 static void remove_in_mid_mark(void)
 {
@@ -1714,16 +2387,56 @@ static void errno_of_insert(void)
 	mmput(mm);
 }
 
+/* The first one in an mm has the invalidations recorded, and that may fail. */
+static void errno_of_the_first_insert(void)
+{
+	struct mmu_interval_notifier sub = { };
+
+	begin_test();
+	shim_no_memory = true;
+	EXPECT(mmu_interval_notifier_insert(&sub, mm, ADDR(1), PAGE_SIZE,
+					    &one_pass) == -ENOMEM);
+	mmap_write_lock(mm);
+	EXPECT(mmu_interval_notifier_insert_locked(&sub, mm, ADDR(1), PAGE_SIZE,
+						   &one_pass) == -ENOMEM);
+	EXPECT(!sub.mm);
+	shim_no_memory = false;
+	EXPECT(!mmu_interval_notifier_insert_locked(&sub, mm, ADDR(1),
+						    PAGE_SIZE, &one_pass));
+	mmap_write_unlock(mm);
+	EXPECT(mm->all_locks_taken == 3);
+	mmu_interval_notifier_remove(&sub);
+	EXPECT(atomic_read(&mm->mm_count) == 1);
+
+	/* Its users have to stay. */
+	mmgrab(mm);
+	mmput(mm);
+	EXPECT(mmu_interval_notifier_insert(&sub, mm, ADDR(1), PAGE_SIZE,
+					    &one_pass) == -EINVAL);
+	EXPECT(shim_take_warnings() == 1);
+	mmap_write_lock(mm);
+	EXPECT(mmu_interval_notifier_insert_locked(&sub, mm, ADDR(1), PAGE_SIZE,
+						   &one_pass) == -EINVAL);
+	mmap_write_unlock(mm);
+	EXPECT(shim_take_warnings() == 1);
+	mmdrop(mm);
+}
+
 #define TEST(name) { #name, name }
 
 const struct test interval_tests[] = {
 	TEST(o1_an_unrelated_one_is_not_waited_for),
 	TEST(o1_what_overlaps_is_waited_for),
+	TEST(o1_each_page_of_it_is_waited_for),
 	TEST(o1_waits_once),
 	TEST(o1_what_a_callback_ignores),
 	TEST(o1_only_the_last_one_wakes),
 	TEST(o1_each_that_overlaps_counts),
 	TEST(o1_an_empty_one_is_none),
+	TEST(o1_a_single_byte),
+	TEST(o1_a_fatal_signal_is_no_end),
+	TEST(o1_an_invalidation_at_each_moment),
+	TEST(o1_an_end_at_each_moment),
 	TEST(o1_calls_that_are_over_wake_no_reader),
 	TEST(o1_the_end_of_the_address_space),
 	TEST(o1_the_mm_dies),
@@ -1731,6 +2444,11 @@ const struct test interval_tests[] = {
 	TEST(o2_remove_does_not_wait_for_an_end),
 	TEST(o2_remove_waits_for_its_callback),
 	TEST(o2_a_start_waits_for_a_removal),
+	TEST(o2_a_start_waits_for_calls_elsewhere),
+	TEST(o2_a_start_waits_though_it_is_killed),
+	TEST(o2_a_start_beside_a_removal),
+	TEST(o2_garbage_in_an_invalidation),
+	TEST(o2_inserted_before_the_start_has_the_lock),
 	TEST(o2_a_start_waits_after_its_own_calls),
 	TEST(o2_a_start_waits_for_each_removal),
 	TEST(o2_a_removal_when_the_mm_dies),
@@ -1746,6 +2464,11 @@ const struct test interval_tests[] = {
 	TEST(o4_marks_come_before_calls_of_many),
 	TEST(o4_two_passes),
 	TEST(o4_a_failure_finishes_what_was_begun),
+	TEST(o4_a_failure_ends_the_calls),
+	TEST(o4_a_failure_beside_a_removal),
+	TEST(o4_a_refusal_has_no_effect),
+	TEST(o4_what_is_beside_many_is_not_called),
+	TEST(o4_each_of_any_number_is_called),
 	TEST(o4_what_is_inserted_meanwhile_is_not_called),
 	TEST(o5_removed_in_the_callback),
 	TEST(o5_all_removed_in_one_callback),
@@ -1757,12 +2480,20 @@ const struct test interval_tests[] = {
 	TEST(o5_removed_by_a_release_while_another_calls_it),
 	TEST(o5_synchronize),
 	TEST(o5_synchronize_at_once),
+	TEST(o5_woken_when_the_mm_dies),
 	TEST(o5_a_limit_in_time),
 	TEST(o5_a_limit_in_time_in_a_stream),
 	TEST(o5_no_limit_in_time),
 	TEST(o5_removed_twice),
+	TEST(o5_removed_twice_at_once),
+	TEST(o5_released_before_the_removal_returns),
+	TEST(o5_a_start_at_each_moment_of_a_removal),
+	TEST(o5_all_that_may_wait_says_so),
 	TEST(o4_one_of_two_is_called),
 	TEST(marks_go_on_where_they_were),
+	TEST(marks_leave_out_what_goes_alone),
+	TEST(a_range_goes_at_each_moment),
+	TEST(o4_a_notifier_behind_ranges),
 	TEST(a_range_goes_while_others_are_called),
 	TEST(ranges_go_while_others_are_called),
 	TEST(o4_what_is_removed_in_mid_mark_is_called),
@@ -1770,5 +2501,6 @@ const struct test interval_tests[] = {
 	TEST(no_hold_of_the_lock_is_long_for_others),
 	TEST(no_hold_of_the_lock_is_long_for_removals),
 	TEST(errno_of_insert),
+	TEST(errno_of_the_first_insert),
 	{ }
 };

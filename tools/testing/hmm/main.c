@@ -51,7 +51,7 @@ static bool run(const struct test *test)
 		limit_time();
 		test->run();
 		/* Not _exit(): the leak sanitizer looks at exit. */
-		exit(test_failed);
+		exit(test_failed || shim_take_warnings());
 	}
 
 	if (waitpid(pid, &status, 0) < 0) {

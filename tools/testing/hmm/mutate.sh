@@ -174,6 +174,42 @@ range "the end of a foreign one is noted" t8_the_end_of_a_foreign_one_is_not_not
 claim "an ignored one in flight is not noted" t9_own_one_around_a_foreign_one \
 	'/^static void hmm_walk_go_on/,/^}/s/hmm_range_note\(.*/;/'
 
+# Its bounds, and numbers.
+interval "one of many marks and calls what lies beside" o4_what_is_beside_many_is_not_called \
+	'/^static struct mn_cursor mn_cursor_at/,/^}/s/range->end - 1,/range->end,/'
+interval "what lies beside is waited for when nothing is left" o2_a_start_beside_a_removal \
+	'/^static struct mn_cursor mn_cursor_first/,/^}/s/range->end - 1\)/range->end)/'
+tracker "a start looks one byte further" o1_an_unrelated_one_is_not_waited_for \
+	'/^static inline int mmu_tracker_start/,/^}/s/range->end - 1\)/range->end)/'
+tracker "the last byte does not overlap" o1_a_single_byte \
+	'/^static inline bool mmu_range_hits/,/^}/s/range->start <= last/range->start < last/'
+interval "the first ones of many are marked twice" marks_leave_out_what_goes_alone \
+	'/^static noinline int mn_call_many/,/^}/{
+		s/range, node, false\)/range, mn_cursor_first(tracker, range).next, false)/
+	}'
+interval "marks pause before they step" marks_leave_out_what_goes_alone \
+	'/^static void mn_mark_all/,/^}/{
+		s/^\t\tmn_cursor_step.*//
+		s/^\t\tif \(cursor.next \&\& (.*)\)$/\t\tif (\1)/
+		s/^\t\t\tmn_cursor_pause.*/&\
+		if (cursor.next)\
+			mn_cursor_step(\&cursor);/
+	}'
+tracker "what memory held is taken for calls" o2_garbage_in_an_invalidation \
+	'/^static inline int mmu_tracker_start/,/^}/s/^\trange->tracked.calls = 0;/\t;/'
+tracker "a start draws its number before it has the lock" \
+	o2_inserted_before_the_start_has_the_lock \
+	'/^static inline int mmu_tracker_start/,/^}/{
+		s/^\tspin_lock\(.*/\tu64 seq = mmu_tracker_draw(tracker);\
+\
+&/
+		s/mmu_tracker_draw\(tracker\);$/seq;/
+	}'
+range "own ones that are ignored step the number" t16_own_events \
+	'/^static void hmm_range_mark/,/^}/{
+		s/^\tif \(!hmm_range_ignores\(range, invalidation\)\)/\tif (true)/
+	}'
+
 # An invalidation ends, and the mm dies.
 range "an end makes the range valid again" t9_a_retry_reads_what_own_ones_hit \
 	'/^static void hmm_range_mark/,/^}/{
@@ -192,12 +228,24 @@ interval "an end wakes before it is off the list" t7_woken_when_the_invalidation
 	spin_lock(\&tracker->lock);\
 	__list_del_entry/
 	}'
+interval "who waits is in the list later than it has counted" o1_an_end_at_each_moment \
+	'/^static long mn_wait_once/,/^}/s/^\tinit_completion.*/\tspin_unlock(\&tracker->lock);\
+	spin_lock(\&tracker->lock);\
+&/'
 interval "the death of the mm wakes nobody" t7_wait_ends_when_the_mm_dies \
 	'/^void mmu_tracker_release/,/^}/s/if \(!waiter->for_calls\)/if (false)/'
 interval "the death of the mm wakes who waits for a removal" o2_a_removal_when_the_mm_dies \
 	'/^void mmu_tracker_release/,/^}/s/if \(!waiter->for_calls\)/if (true)/'
 interval "the death of the mm is forgotten" t7_all_fails_once_the_mm_is_dying \
 	's/WRITE_ONCE\(tracker->dying, true\)/;/'
+interval "the death of the mm is set later than it wakes" o5_woken_when_the_mm_dies \
+	'/^void mmu_tracker_release/,/^}/{
+		s/WRITE_ONCE\(tracker->dying, true\);/;/
+		s/^\tspin_unlock.*/&\
+	spin_lock(\&tracker->lock);\
+	WRITE_ONCE(tracker->dying, true);\
+	spin_unlock(\&tracker->lock);/
+	}'
 interval "the death of the mm is set after all is marked" \
 	t7_nothing_becomes_valid_when_the_mm_dies \
 	'/^void mmu_tracker_release/,/^}/{
@@ -210,6 +258,9 @@ interval "the death of the mm leaves ranges valid" t10_exit_marks_all \
 	list_add(\&range.tracked.node, \&tracker->invalidations);\
 	spin_unlock(\&tracker->lock);/'
 
+
+interval "the death of the mm is of no mm" o1_the_mm_dies \
+	'/^void mmu_tracker_release/,/^}/s/\.mm = mm,//'
 
 # Registering.
 range "register keeps the validity" garbage_validity_at_register \
@@ -245,6 +296,8 @@ range "a failed register keeps the ranges of the mm" garbage_mm_at_register \
 	'/^static void hmm_range_disown/,/^}/s/WRITE_ONCE\(range->tracking.sub.tracker, NULL\);/;/'
 range "a failed register is not taken back" garbage_mm_at_register \
 	'/^__hmm_range_register/,/^}/s/^\t\thmm_range_disown\(range\);/\t\t;/'
+range "register keeps the page that was tried" garbage_leaves_no_trace_at_register \
+	'/^static void hmm_range_reset/,/^}/s/tracking->tried = ULONG_MAX;/;/'
 range "bounds may be misaligned" errno_of_bad_bounds \
 	'/^static bool hmm_range_is_sound/,/^}/{
 		s/!offset_in_page\(range->start \| range->end\)/true/
@@ -298,6 +351,10 @@ range "unregister keeps the ranges of the mm" t12_register_pins_the_mm \
 	'/^static void hmm_range_disown/,/^}/s/WRITE_ONCE\(range->tracking.sub.tracker, NULL\);/;/'
 range "every registration takes the locks" t3_only_the_first_takes_the_locks \
 	'/^hmm_range_insert/,/^}/s/if \(unlikely\(!tracker\)\)/if (true)/'
+tracker "a plain notifier is taken for a record" t3_the_first_beside_a_plain_notifier \
+	'/^static inline struct mmu_tracker \*mmu_notifier_tracker/,/^}/{
+		s/ \|\| !READ_ONCE\(subscriptions->has_tracker\)//
+	}'
 range "racing registrations all take the locks" t3_racing_registrations_take_the_locks_once \
 	'/^static int hmm_ranges_record_locked/,/^}/{
 		s/if \(mmu_notifier_tracker\(mm\)\)/if (false)/
@@ -401,9 +458,33 @@ interval "a killed wait goes on" t7_wait_ends_on_a_fatal_signal \
 interval "a killed wait says that the time is up" o5_a_limit_in_time \
 	'/^static int mn_wait\(/,/^}/s/return -EINTR;/return -EBUSY;/'
 
+# What may wait says so each time.
+interval "a wait does not say that it may" o5_all_that_may_wait_says_so \
+	'/^int mmu_tracker_wait/,/^}/s/if \(timeout\)/if (false)/'
+interval "read_begin does not say that it may wait" o5_all_that_may_wait_says_so \
+	'/^mmu_interval_read_begin\(/,/^}/s/mn_may_wait\(\);/;/'
+interval "read_begin_timeout does not say that it may wait" o5_all_that_may_wait_says_so \
+	'/^int mmu_interval_read_begin_timeout/,/^}/s/mn_may_wait\(\);/;/'
+interval "a removal does not say that it may wait" o5_all_that_may_wait_says_so \
+	'/^mn_remove_and_wait\(/,/^}/s/mn_may_wait\(\);/;/'
+
 # Interval notifiers.
 interval "read_begin waits for nothing" o1_what_overlaps_is_waited_for \
 	'/^mmu_interval_read_begin\(/,/^}/s/^\tif \(mn_in_flight/\tif (false \&\& mn_in_flight/'
+interval "read_begin looks at the first page" o1_each_page_of_it_is_waited_for \
+	'/^mmu_interval_read_begin\(/,/^}/{
+		s/mn_in_flight\(tracker, node->start, node->last\)/\
+			mn_in_flight(tracker, node->start, node->start)/
+	}'
+interval "read_begin waits for the first page" o1_each_page_of_it_is_waited_for \
+	'/^mmu_interval_read_begin\(/,/^}/{
+		s/mn_wait_for_ends\(tracker, node->start, node->last,/\
+			mn_wait_for_ends(tracker, node->start, node->start,/
+	}'
+interval "read_begin_timeout looks at the first page" o1_each_page_of_it_is_waited_for \
+	'/^int mmu_interval_read_begin_timeout/,/^}/{
+		s/node->start, node->last/node->start, node->start/
+	}'
 interval "read_begin takes a number though more have come" o1_waits_once \
 	's/if \(\(seq != before \|\| tracker->dying\) \&\&/if (false \&\&/'
 interval "read_begin takes none though what has come is ignored" o1_what_a_callback_ignores \
@@ -418,6 +499,29 @@ interval "read_begin takes the number of before it waited" o1_calls_that_are_ove
 	'/^mmu_interval_read_begin\(/,/^}/s/^\t\tseq = mn_seq\(interval_sub\);/\t\t;/'
 interval "no number is odd" o1_waits_once \
 	's/^#define MN_NO_SEQ	0UL/#define MN_NO_SEQ	tracker->seq/'
+interval "read_begin can be killed" o1_a_fatal_signal_is_no_end \
+	'/^mmu_interval_read_begin\(/,/^}/s/MAX_SCHEDULE_TIMEOUT, false/MAX_SCHEDULE_TIMEOUT, true/'
+interval "read_begin takes a number later than it looks at the list" \
+	o1_an_invalidation_at_each_moment \
+	'/^mmu_interval_read_begin\(/,/^}/{
+		s/^\tspin_unlock\(.*/\tspin_unlock(\&tracker->lock);\
+	if (seq != MN_NO_SEQ)\
+		seq = mn_seq(interval_sub);/
+	}'
+interval "read_begin_timeout takes a number later than it looks at the list" \
+	o1_an_invalidation_at_each_moment \
+	'/^int mmu_interval_read_begin_timeout/,/^}/{
+		s/^\tif \(!ret\)/\tspin_unlock(\&tracker->lock);\
+	spin_lock(\&tracker->lock);\
+&/
+	}'
+range "begin_seq takes a number later than it looks at the list" o1_an_invalidation_at_each_moment \
+	'/^unsigned long hmm_range_begin_seq/,/^}/{
+		s/^\t\tseq = READ_ONCE.*/\t\tseq = 1;/
+		s/^\tspin_unlock\(.*/&\
+	if (seq)\
+		seq = READ_ONCE(range->tracking.sub.invalidate_seq);/
+	}'
 interval "who waits is woken by the first that ends" o1_each_that_overlaps_counts \
 	'/^static noinline void mn_passed/,/^}/s/!--waiter->nr\)/waiter->nr)/'
 interval "who waits is woken by one that came later" o1_only_the_last_one_wakes \
@@ -489,6 +593,43 @@ interval "what has no callback is kept to be called" ranges_go_while_others_are_
 	'/^static unsigned int mn_collect\(/,/^}/s/interval_sub->kinds \& kind/true/'
 interval "one that has no callback is kept to be called" a_range_goes_while_others_are_called \
 	'/^static unsigned int mn_mark_few/,/^}/s/interval_sub->kinds \& MN_CALLED/true/'
+interval "what is called next is said after the lock is dropped" a_range_goes_at_each_moment \
+	'/^static int mn_call_kind/,/^}/{
+		s/^\t\tmn_cursor_park.*//
+		s/^\t\tspin_unlock.*/&\
+		mn_cursor_park(tracker, \&cursor);/
+	}'
+interval "what is released next is said after the lock is dropped" a_range_goes_at_each_moment \
+	'/^static noinline void mn_release_removed/,/^}/{
+		s/^\t\tmn_cursor_park.*//
+		s/^\t\tspin_unlock.*/&\
+		mn_cursor_park(tracker, \&cursor);/
+	}'
+interval "one behind so many looks is not called" o4_a_notifier_behind_ranges \
+	'/^static unsigned int mn_collect\(/,/^}/{
+		s/^\tcursor->next = node;/\tif (node \&\& seen == MN_LOOKS)\
+		node = interval_tree_iter_next(node, cursor->start, cursor->last);\
+&/
+	}'
+interval "one behind so many looks is not released" o4_a_notifier_behind_ranges \
+	'/^static unsigned int mn_collect_removed/,/^}/{
+		s/^\treturn nr;/\tif (cursor->next \&\& seen == MN_LOOKS)\
+		mn_cursor_step(cursor);\
+&/
+	}'
+interval "one behind so many looks is not waited for" o4_a_notifier_behind_ranges \
+	'/^static noinline int mn_wait_for_removals/,/^}/{
+		s/^\t\t\t\tmn_cursor_pause.*/\t\t\t{ mn_cursor_pause(tracker, \&cursor);\
+				if (cursor.next)\
+					mn_cursor_step(\&cursor); }/
+	}'
+interval "the last of as many as are kept is not called" o4_each_of_any_number_is_called \
+	'/^static unsigned int mn_mark_few/,/^}/s/^\treturn nr;/\treturn nr - (nr == MN_CALLS);/'
+interval "one more than are kept is not called" o4_each_of_any_number_is_called \
+	'/^static int mn_mark_and_call/,/^}/{
+		s/^\tif \(node\)/\tif (node \&\& interval_tree_iter_next(node, range->start,\
+						      range->end - 1))/
+	}'
 interval "all are looked at in one hold, to be called" no_hold_of_the_lock_is_long_for_others \
 	'/^static unsigned int mn_collect\(/,/^}/s/ \&\& seen < MN_LOOKS//'
 interval "all are marked in one hold" no_hold_of_the_lock_is_long \
@@ -498,8 +639,11 @@ interval "what a start calls is not said" o5_removed_in_the_callback \
 interval "what a start calls is said after the marks" o4_what_is_removed_in_mid_mark_is_called \
 	'/^int mmu_tracker_hit/,/^}/{
 		s/^\trange->tracked.calls = MN_CALLING;/\t;/
-		s/^\tkinds = mn_mark_all.*/&\
-	range->tracked.calls = MN_CALLING;/
+	}
+	/^static noinline int mn_call_many/,/^}/{
+		s/^\tif \(tracker->kinds \& MMU_TRACKER_CALL\)/\
+	((struct mmu_notifier_range *)range)->tracked.calls = MN_CALLING;\
+&/
 	}'
 interval "remove does not wait for its callback" o2_remove_waits_for_its_callback \
 	'/^mn_remove\(/,/^}/s/mn_callers\(tracker, interval_sub\)/0/'
@@ -531,6 +675,36 @@ interval "what is removed later is not counted" o5_removed_in_the_callback \
 	'/^static noinline void mn_remove_later/,/^}/s/^\ttracker->nr_removing\+\+;/\t;/'
 interval "what is gone is counted still" o5_removed_in_the_callback \
 	'/^static unsigned int mn_collect_removed/,/^}/s/^\t\ttracker->nr_removing--;/\t\t;/'
+
+interval "to fail to record is to insert" errno_of_the_first_insert \
+	'/^int mmu_interval_notifier_insert\(/,/^}/s/if \(ret\)/if (false)/'
+interval "to fail to record is to insert, under the lock" errno_of_the_first_insert \
+	'/^int mmu_interval_notifier_insert_locked\(/,/^}/s/if \(ret\)/if (false)/'
+interval "the first one takes the mmap lock that is held" errno_of_the_first_insert \
+	'/^int mmu_interval_notifier_insert_locked\(/,/^}/{
+		s/__mmu_notifier_register/mmu_notifier_register/
+	}'
+interval "a mm without users is inserted into" errno_of_the_first_insert \
+	'/^int mmu_interval_notifier_insert\(/,/^}/s/WARN_ON\(atomic_read.* <= 0\)/false/'
+interval "a mm without users is inserted into, under the lock" errno_of_the_first_insert \
+	'/^int mmu_interval_notifier_insert_locked\(/,/^}/s/WARN_ON\(atomic_read.* <= 0\)/false/'
+tracker "what is taken out looks as if it were inserted" o5_removed_twice_at_once \
+	'/^static inline void mmu_tracker_erase/,/^}/s/^\tinterval_sub->removed = 0;/\t;/'
+interval "who may call it is counted before the hold in which it goes" \
+	o5_a_start_at_each_moment_of_a_removal \
+	'/^mn_remove\(/,/^}/s/^\tret = !callers;/\tspin_unlock(\&tracker->lock);\
+	spin_lock(\&tracker->lock);\
+&/'
+interval "what is called last is said when the lock is dropped" \
+	o5_released_before_the_removal_returns \
+	'/^mn_remove\(/,/^}/{
+		s/^\tinterval_sub->release = release;//
+		s/^\tspin_unlock.*/&\
+	if (ret != -EALREADY)\
+		interval_sub->release = release;/
+	}'
+interval "a second removal that waits says that it is the first" t16_unregistered_is_invalid \
+	'/^mn_remove_and_wait\(/,/^}/s/return false;/return true;/'
 
 # The calls of a start are over.
 interval "the first of its callers releases" o5_removed_while_two_call_it \
@@ -582,6 +756,17 @@ interval "a start waits before its own calls are over" o2_a_start_waits_after_it
 interval "a start waits for one removal" o2_a_start_waits_for_each_removal \
 	'/^static noinline int mn_wait_for_removals/,/^}/s/^\t\tmn_cursor_resume\(.*/&\
 		break;/'
+interval "a start waits for the calls of the first page" o2_a_start_waits_for_calls_elsewhere \
+	's/waiter.last = interval_sub->interval_tree.last;/waiter.last = waiter.start;/'
+interval "a start waits for the calls of the last page" o2_a_start_waits_for_calls_elsewhere \
+	's/waiter.start = interval_sub->interval_tree.start;/\
+		waiter.start = interval_sub->interval_tree.last;/'
+interval "a start that is killed does not sleep" o2_a_start_waits_though_it_is_killed \
+	'/^static noinline int mn_wait_for_removals/,/^}/{
+		s/MAX_SCHEDULE_TIMEOUT, false/MAX_SCHEDULE_TIMEOUT, true/
+	}'
+interval "what is released next has left the tree" a_range_goes_at_each_moment \
+	'/^static noinline void mn_release_removed/,/^}/s/mn_cursor_(park|resume)\(.*/;/'
 interval "a start that must not block waits for removals" o5_removed_while_two_call_it \
 	'/^static noinline int mn_wait_for_removals/,/^}/{
 		s/!mmu_notifier_range_blockable\(range\)/false/
@@ -636,6 +821,21 @@ interval "there is no second pass" o4_two_passes \
 	'/^int mmu_tracker_hit/,/^}/s/if \(!llist_empty\(\&finish_passes\)\)/if (false)/'
 interval "a failure skips the second pass" o4_a_failure_finishes_what_was_begun \
 	'/^int mmu_tracker_hit/,/^}/s/if \(!llist_empty\(/if (!err \&\& !llist_empty(/'
+interval "a failure does not spare who comes next" o4_a_failure_ends_the_calls \
+	'/^static int mn_call_few/,/^}/s/nr \&\& !err/nr/'
+interval "a failure is lost while something is being removed" o4_a_failure_beside_a_removal \
+	'/^int mmu_tracker_hit/,/^}/s/!err \&\& unlikely/unlikely/'
+interval "one that may block is refused" o4_a_refusal_has_no_effect \
+	's/if \(done \|\| WARN_ON\(mmu_notifier_range_blockable\(range\)\)\)/if (done)/'
+interval "what is finished is looked at again" o4_two_passes \
+	'/^static void mn_finish/,/^}/{
+		s/^\t\tnext = node->next;//
+		s/node = next\)/node = node->next)/
+	}'
+interval "the second pass is made with the lock held" o4_two_passes \
+	'/^int mmu_tracker_hit/,/^}/{
+		/llist_empty/,/^\t}/s/^\t\tspin_(un)?lock.*//
+	}'
 interval "a failure of an interval notifier does not spare ranges" t5_an_interval_notifier_refuses \
 	'/^static int mn_mark_and_call/,/^}/s/!err \&\& kinds/kinds/'
 interval "a failure of an interval notifier does not spare many ranges" \
@@ -684,6 +884,16 @@ interval "a module does not wait for releases" o5_synchronize \
 	's/WRITE_ONCE\(mn_leaves_release, true\);/;/'
 interval "a module waits though nothing was left" o5_synchronize \
 	's/if \(READ_ONCE\(mn_leaves_release\)\)/if (true)/'
+interval "a removal that waits leaves a release" o2_remove_waits_for_its_callback \
+	'/^static noinline void mn_remove_later/,/^}/s/^\telse$/\t;/'
+interval "a module is told of releases when it is too late" o5_synchronize_at_once \
+	'/^static noinline void mn_remove_later/,/^}/{
+		s/^\telse$//
+		s/^\t\tWRITE_ONCE\(mn_leaves_release, true\);//
+	}
+	/^mn_remove\(/,/^}/s/^\tspin_unlock.*/&\
+	if (!ret)\
+		WRITE_ONCE(mn_leaves_release, true);/'
 interval "releases come when it is too late for who waits" o5_synchronize \
 	'/^int mmu_tracker_hit/,/^}/{
 		s/^\tid = srcu_read_lock.*/\tid = 0;/
@@ -720,6 +930,60 @@ range "a refusal is lost" t5_a_callback_refuses \
 	'/^static bool hmm_range_call\(/,/^}/{
 		s/range->tracking.ops->invalidate\(/(&/
 		s/hit.end\);/hit.end), true);/
+	}'
+range "a refusal of two passes is lost" t5_a_callback_refuses \
+	'/^static bool hmm_range_call_start/,/^}/s/return false;/return true;/'
+range "not to be told of two passes is to refuse" t16_own_events \
+	'/^static bool hmm_range_call_start/,/^}/{
+		/hmm_range_clip/{
+			n
+			s/true/false/
+		}
+	}'
+range "unregister leaves a range with callbacks valid" t16_unregistered_is_invalid \
+	'/^void hmm_range_unregister\(/,/^}/{
+		/tracking.ops\)/,/return;/s/WRITE_ONCE\(range->tracking.valid, false\);/;/
+	}'
+range "unregister_async leaves the range valid" t16_unregistered_is_invalid \
+	'/^void hmm_range_unregister_async/,/^}/s/WRITE_ONCE\(range->tracking.valid, false\);/;/'
+range "unregister takes a range with callbacks out before it invalidates" \
+	t16_hit_at_each_moment_of_unregister \
+	'/^void hmm_range_unregister\(/,/^}/{
+		/tracking.ops\)/,/return;/{
+			s/WRITE_ONCE\(range->tracking.valid, false\);//
+			s/^\t\t\thmm_range_disown/\t\t\tWRITE_ONCE(range->tracking.valid, false),\
+&/
+		}
+	}'
+range "unregister_async takes a range out before it invalidates" \
+	t16_hit_at_each_moment_of_unregister \
+	'/^void hmm_range_unregister_async/,/^}/{
+		s/^\tWRITE_ONCE.*//
+		s/^\t+hmm_range_released\);/&\
+	WRITE_ONCE(range->tracking.valid, false);/
+	}'
+range "no second pass is one" t16_one_of_two_passes \
+	'/^static bool hmm_range_call_start/,/^}/s/if \(second\)/if (true)/'
+range "a range with callbacks is not disowned" t16_unregistered_is_invalid \
+	'/^void hmm_range_unregister\(/,/^}/{
+		s/if \((mmu_tracker_remove.*)\)$/if (!\1)/
+	}'
+range "a range is released before it is disowned" t16_released_is_left_alone \
+	'/^static void hmm_range_released/,/^}/{
+		s/^\thmm_range_disown.*//
+		s/^\trange->tracking.ops->release.*/&\
+	hmm_range_disown(range);/
+	}'
+range "what is released is registered still" t16_unregistered_in_the_callback \
+	'/^static void hmm_range_released/,/^}/s/hmm_range_disown\(range\);/;/'
+range "a range goes though nobody is told" t16_no_release \
+	's/WARN_ON_ONCE\(!ops \|\| !ops->release\)/false/'
+range "a second pass may come alone" errno_of_ops \
+	's/!ops->invalidate_start == !ops->invalidate_finish/\
+			(!ops->invalidate_start || ops->invalidate_finish)/'
+range "a number is of what is walked" begin_seq_has_a_number_for_each \
+	'/^unsigned long hmm_range_begin_seq/,/^}/{
+		s/node->start, node->last/range->start, range->end - 1/
 	}'
 range "a number is given in the middle of one" begin_seq_has_a_number_for_each \
 	's/if \(!mmu_tracker_readable\(tracker, node->start, node->last\)\)/if (true)/'

@@ -13,6 +13,8 @@ struct mirror {
 	enum mmu_notifier_event event;
 	void (*also)(struct mirror *mirror);
 	bool refuses;
+	/* Its first pass leaves nothing to the second. */
+	bool at_once;
 };
 
 static struct mirror mirrors[NR];
@@ -51,7 +53,8 @@ static bool invalidate_start(struct hmm_range *range,
 {
 	if (!invalidate(range, invalidation, start, end))
 		return false;
-	*finish = &mirror_of(range)->finish;
+	if (!mirror_of(range)->at_once)
+		*finish = &mirror_of(range)->finish;
 	return true;
 }
 
@@ -61,12 +64,17 @@ static void invalidate_finish(struct hmm_range_finish *finish)
 
 	EXPECT(mirror->calls == mirror->finished + 1);
 	EXPECT(!mirror->released);
+	/* No lock is held, and the driver has it back. */
+	might_sleep();
+	memset(finish, 0x5a, sizeof(*finish));
 	mirror->finished++;
 }
 
 static void release(struct hmm_range *range)
 {
 	mirror_of(range)->released++;
+	/* It is not registered any more. */
+	EXPECT(hmm_range_begin(range) == -EINVAL);
 	/* As if it were freed. */
 	memset(range, 0x5a, sizeof(*range));
 }
@@ -80,6 +88,16 @@ static const struct hmm_range_ops two_passes = {
 	.invalidate_start = invalidate_start,
 	.invalidate_finish = invalidate_finish,
 	.release = release,
+};
+
+static void just_count(struct hmm_range *range)
+{
+	mirror_of(range)->released++;
+}
+
+static const struct hmm_range_ops kept = {
+	.invalidate = invalidate,
+	.release = just_count,
 };
 
 static void begin_test(void)
@@ -189,9 +207,10 @@ static void t16_after_marks_and_interval_notifiers_of_many(void)
 	after_marks_and_interval_notifiers(NR);
 }
 
-static void t16_own_events(void)
+static void own_events(const struct hmm_range_ops *ops)
 {
 	struct mirror *mirror = &mirrors[0];
+	unsigned long seq;
 	unsigned int flags;
 
 	for (flags = 0; flags <= HMM_RANGE_OWN_EVENTS;
@@ -200,18 +219,46 @@ static void t16_own_events(void)
 		mirror->range.flags = flags;
 		mirror->range.dev_private_owner = mirror;
 		mirror->range.ignore_events = BIT(MMU_NOTIFY_MIGRATE);
-		track(mirror, 10, 10, &one_pass);
+		track(mirror, 10, 10, ops);
+		seq = hmm_range_begin_seq(&mirror->range);
 		start_event(&first, mm, 10, 1, MMU_NOTIFY_MIGRATE, mirror);
 		end_pages(&first);
 		EXPECT(mirror->calls == !!flags);
 		EXPECT(hmm_range_valid(&mirror->range));
+		EXPECT(hmm_range_unchanged(&mirror->range, seq));
+		/* Not to be called is not to refuse. */
+		first.flags = 0;
+		EXPECT(!mmu_notifier_invalidate_range_start_nonblock(&first));
+		end_pages(&first);
 		start_event(&first, mm, 10, 1, MMU_NOTIFY_MIGRATE, &first);
 		end_pages(&first);
-		EXPECT(mirror->calls == 1 + !!flags);
+		EXPECT(mirror->calls == 1 + 2 * !!flags);
 		EXPECT(!hmm_range_valid(&mirror->range));
+		EXPECT(!hmm_range_unchanged(&mirror->range, seq));
 		hmm_range_unregister(&mirror->range);
 		mmput(mm);
 	}
+}
+
+static void t16_own_events(void)
+{
+	own_events(&one_pass);
+	own_events(&two_passes);
+}
+
+/* The second pass is made only for what the first has asked for. */
+static void t16_one_of_two_passes(void)
+{
+	struct mirror *mirror = &mirrors[0];
+
+	begin_test();
+	track(mirror, 10, 10, &two_passes);
+	mirror->at_once = true;
+	invalidate_pages(mm, 10, 1);
+	EXPECT(mirror->calls == 1);
+	EXPECT(!mirror->finished);
+	hmm_range_unregister(&mirror->range);
+	mmput(mm);
 }
 
 static void unregister_it(struct mirror *mirror)
@@ -241,6 +288,122 @@ static void t16_unregistered_in_the_callback(void)
 	mmput(mm);
 }
 
+static bool is_poisoned(const void *memory, size_t size)
+{
+	const unsigned char *byte = memory;
+
+	while (size && *byte == 0x5a) {
+		byte++;
+		size--;
+	}
+	return !size;
+}
+
+/* What is released is the driver's: nothing is written to it. */
+static void t16_released_is_left_alone(void)
+{
+	begin_test();
+	track(&mirrors[0], 10, 1, &one_pass);
+	mirrors[0].also = unregister_it;
+	invalidate_pages(mm, 10, 1);
+	EXPECT(mirrors[0].released == 1);
+	EXPECT(is_poisoned(&mirrors[0].range, sizeof(mirrors[0].range)));
+	mmput(mm);
+}
+
+/* It may be that nothing calls it, or that something does. */
+static void expect_invalid(struct mirror *mirror)
+{
+	EXPECT(hmm_range_valid(&mirror->range));
+	hmm_range_unregister_async(&mirror->range);
+	EXPECT(!hmm_range_valid(&mirror->range));
+	/* To ask for the other removal is reported, and has no effect. */
+	hmm_range_unregister(&mirror->range);
+	EXPECT(shim_take_warnings() == 1);
+	EXPECT(!mirror->released);
+}
+
+static void t16_unregistered_is_invalid(void)
+{
+	struct hmm_range *range = &mirrors[0].range;
+
+	begin_test();
+	track(&mirrors[0], 10, 10, &kept);
+	hmm_range_unregister(range);
+	EXPECT(!hmm_range_valid(range));
+	EXPECT(hmm_range_begin(range) == -EINVAL);
+	EXPECT(!hmm_range_begin_seq(range));
+	/* A second time it has no effect. */
+	hmm_range_unregister(range);
+	EXPECT(!mirrors[0].released);
+	EXPECT(atomic_read(&mm->mm_count) == 1);
+
+	track(&mirrors[0], 10, 10, &kept);
+	range->start = ADDR(15);
+	EXPECT(!hmm_range_begin(range));
+	mirrors[0].also = expect_invalid;
+	invalidate_pages(mm, 10, 1);
+	EXPECT(mirrors[0].released == 1);
+	EXPECT(!hmm_range_valid(range));
+	EXPECT(atomic_read(&mm->mm_count) == 1);
+	mmput(mm);
+}
+
+/* At which of the moments that the lock is free there is an invalidation. */
+static unsigned int hit_at, times_free;
+
+static void hit_at_a_moment(void)
+{
+	if (times_free++ != hit_at)
+		return;
+	start_pages(&first, mm, 10, 1);
+	EXPECT(!hmm_range_valid(&mirrors[0].range));
+	end_pages(&first);
+}
+
+/* It is never valid when it has left the tree. */
+static void t16_hit_at_each_moment_of_unregister(void)
+{
+	static void (*const unregister[])(struct hmm_range *range) = {
+		hmm_range_unregister, hmm_range_unregister_async,
+	};
+
+	begin_test();
+	for (int i = 0; i < ARRAY_SIZE(unregister); i++) {
+		hit_at = 0;
+		do {
+			track(&mirrors[0], 10, 1, &kept);
+			mirrors[0].released = 0;
+			times_free = 0;
+			shim_run_unlocked(hit_at_a_moment);
+			unregister[i](&mirrors[0].range);
+			shim_run_unlocked(NULL);
+			EXPECT(!hmm_range_valid(&mirrors[0].range));
+		} while (hit_at++ < times_free);
+		EXPECT(times_free > 1);
+	}
+	mmput(mm);
+}
+
+/* Without a release there is nobody to tell: it stays registered. */
+static void t16_no_release(void)
+{
+	static const struct hmm_range_ops unreleased = {
+		.invalidate = invalidate,
+	};
+	struct mirror *mirror = &mirrors[0];
+
+	begin_test();
+	track(mirror, 10, 10, &unreleased);
+	hmm_range_unregister_async(&mirror->range);
+	EXPECT(shim_take_warnings() == 1);
+	EXPECT(hmm_range_valid(&mirror->range));
+	invalidate_pages(mm, 10, 1);
+	EXPECT(mirror->calls == 1);
+	hmm_range_unregister(&mirror->range);
+	mmput(mm);
+}
+
 static unsigned long last_seq;
 
 /* Before the removal has the lock. */
@@ -252,16 +415,6 @@ static void hit_and_take_a_number(void)
 	last_seq = hmm_range_begin_seq(&mirrors[0].range);
 	EXPECT(last_seq & 1);
 }
-
-static void just_count(struct hmm_range *range)
-{
-	mirror_of(range)->released++;
-}
-
-static const struct hmm_range_ops kept = {
-	.invalidate = invalidate,
-	.release = just_count,
-};
 
 /* Whoever took a number while the range was unregistered: it is not true after. */
 static void t16_a_number_does_not_outlive_the_range(void)
@@ -281,12 +434,12 @@ static void t16_a_number_does_not_outlive_the_range(void)
 }
 
 /* A callback may say no to one that must not block; nothing is left of it. */
-static void t5_a_callback_refuses(void)
+static void a_callback_refuses(const struct hmm_range_ops *ops)
 {
 	struct mirror *mirror = &mirrors[0];
 
 	begin_test();
-	track(mirror, 10, 10, &one_pass);
+	track(mirror, 10, 10, ops);
 	mirror->refuses = true;
 	first = (struct mmu_notifier_range){
 		.mm = mm, .start = ADDR(10), .end = ADDR(11),
@@ -294,8 +447,15 @@ static void t5_a_callback_refuses(void)
 	EXPECT(mmu_notifier_invalidate_range_start_nonblock(&first) == -EAGAIN);
 	EXPECT(!hmm_range_valid(&mirror->range));
 	EXPECT(!hmm_range_begin(&mirror->range));
+	EXPECT(!mirror->finished);
 	hmm_range_unregister(&mirror->range);
 	mmput(mm);
+}
+
+static void t5_a_callback_refuses(void)
+{
+	a_callback_refuses(&one_pass);
+	a_callback_refuses(&two_passes);
 }
 
 static bool refuse(struct mmu_interval_notifier *sub,
@@ -370,6 +530,13 @@ static void begin_seq_has_a_number_for_each(void)
 	two = hmm_range_begin_seq(range);
 	EXPECT(two != one);
 	EXPECT(hmm_range_unchanged(range, two));
+	/* It is of all that is registered, whatever is walked. */
+	range->end = ADDR(15);
+	start_pages(&first, mm, 19, 1);
+	EXPECT(!hmm_range_begin_seq(range));
+	end_pages(&first);
+	two = hmm_range_begin_seq(range);
+	EXPECT(hmm_range_unchanged(range, two));
 	mmput(mm);
 	EXPECT(!hmm_range_unchanged(range, two));
 	EXPECT(!hmm_range_begin_seq(range));
@@ -384,6 +551,9 @@ static void errno_of_ops(void)
 		.invalidate_finish = invalidate_finish,
 	}, half = {
 		.invalidate_start = invalidate_start,
+	}, other_half = {
+		.invalidate = invalidate,
+		.invalidate_finish = invalidate_finish,
 	};
 	struct hmm_range *range = &mirrors[0].range;
 
@@ -394,6 +564,8 @@ static void errno_of_ops(void)
 	       -EINVAL);
 	EXPECT(hmm_range_register_ops(range, mm, ADDR(1), ADDR(2), &half) ==
 	       -EINVAL);
+	EXPECT(hmm_range_register_ops(range, mm, ADDR(1), ADDR(2),
+				      &other_half) == -EINVAL);
 	EXPECT(!mm->all_locks_taken);
 	EXPECT(!hmm_mm_track(mm));
 	EXPECT(!hmm_mm_track(mm));
@@ -414,7 +586,12 @@ const struct test ops_tests[] = {
 	TEST(t16_after_marks_and_interval_notifiers),
 	TEST(t16_after_marks_and_interval_notifiers_of_many),
 	TEST(t16_own_events),
+	TEST(t16_one_of_two_passes),
 	TEST(t16_unregistered_in_the_callback),
+	TEST(t16_released_is_left_alone),
+	TEST(t16_unregistered_is_invalid),
+	TEST(t16_hit_at_each_moment_of_unregister),
+	TEST(t16_no_release),
 	TEST(t16_a_number_does_not_outlive_the_range),
 	TEST(t5_a_callback_refuses),
 	TEST(t5_an_interval_notifier_refuses),

@@ -976,6 +976,26 @@ static void t12_a_failed_register_leaves_nothing(void)
 }
 
 /* Nobody invalidates it any more, so there is nothing to switch on. */
+/* A plain notifier has invalidations called for, and not recorded. */
+static void t3_the_first_beside_a_plain_notifier(void)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct hmm_range range = RANGE();
+
+	mm->notifier_subscriptions =
+		calloc(1, sizeof(*mm->notifier_subscriptions));
+	mmu_tracker_init(&mm->notifier_subscriptions->tracker);
+	EXPECT(!mmu_notifier_tracker(mm));
+	EXPECT(!register_pages(&range, mm, 10, 10));
+	EXPECT(mm->all_locks_taken == 1);
+	EXPECT(!walk(&range));
+	invalidate_pages(mm, 10, 1);
+	EXPECT(!hmm_range_valid(&range));
+
+	hmm_range_unregister(&range);
+	mmput(mm);
+}
+
 static void t12_a_dead_mm_is_not_recorded(void)
 {
 	struct mm_struct *mm = mm_alloc();
@@ -1295,6 +1315,7 @@ static void garbage_leaves_no_trace_at_register(void)
 	range.tracking.faulting = current;
 	EXPECT(!register_pages(&range, mm, 10, 10));
 	EXPECT(!tracking->seq);
+	EXPECT(tracking->tried == ULONG_MAX);
 
 	EXPECT(!hmm_range_begin(&range));
 	EXPECT(tracking->window.start == ADDR(10) &&
@@ -1359,6 +1380,7 @@ const struct test range_tests[] = {
 	TEST(t3_register_and_unregister_do_not_wait),
 	TEST(t3_only_the_first_takes_the_locks),
 	TEST(t3_racing_registrations_take_the_locks_once),
+	TEST(t3_the_first_beside_a_plain_notifier),
 	TEST(t4_ends_are_exclusive),
 	TEST(t4_an_empty_invalidation_hits_nothing),
 	TEST(t4_the_whole_address_space),

@@ -468,8 +468,23 @@ static void *invalidate_devices(void *seed)
 	return NULL;
 }
 
-static void threads_exchange_notifiers(void)
+/* More than the core keeps while it makes its calls, so that it takes turns. */
+#define IDLE		20
+
+static bool do_nothing(struct mmu_interval_notifier *sub,
+		       const struct mmu_notifier_range *range,
+		       unsigned long cur_seq)
 {
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops idle_ops = {
+	.invalidate = do_nothing,
+};
+
+static void exchange_notifiers(int nr_idle)
+{
+	struct mmu_interval_notifier idle[IDLE];
 	pthread_t threads[3];
 
 	/* Who is not woken any more is found out sooner than by the common limit. */
@@ -477,6 +492,10 @@ static void threads_exchange_notifiers(void)
 	mm = mm_alloc();
 	/* As above: before the first invalidation. */
 	EXPECT(!hmm_mm_track(mm));
+	for (int i = 0; i < nr_idle; i++)
+		EXPECT(!mmu_interval_notifier_insert(&idle[i], mm, ADDR(0),
+						     PAGES * PAGE_SIZE,
+						     &idle_ops));
 	for (int i = 0; i < DRIVERS; i++) {
 		pthread_mutex_init(&devices[i].lock, NULL);
 		start_thread(&devices[i].thread, use_device, &devices[i]);
@@ -498,8 +517,20 @@ static void threads_exchange_notifiers(void)
 	}
 	printf("# %lu calls, %lu refused\n", nr_called, nr_refused);
 	EXPECT(nr_called);
+	for (int i = 0; i < nr_idle; i++)
+		mmu_interval_notifier_remove(&idle[i]);
 	EXPECT(atomic_read(&mm->mm_count) == 1);
 	mmput(mm);
+}
+
+static void threads_exchange_notifiers(void)
+{
+	exchange_notifiers(0);
+}
+
+static void threads_exchange_notifiers_beside_many(void)
+{
+	exchange_notifiers(IDLE);
 }
 
 #define TEST(name) { #name, name }
@@ -508,5 +539,6 @@ const struct test thread_tests[] = {
 	TEST(threads_see_nothing_stale),
 	TEST(threads_see_what_another_has_walked),
 	TEST(threads_exchange_notifiers),
+	TEST(threads_exchange_notifiers_beside_many),
 	{ }
 };

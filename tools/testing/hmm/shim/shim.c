@@ -24,6 +24,8 @@ unsigned long shim_jiffies = -300 * 1000UL;
 void (*shim_asleep)(void);
 unsigned long shim_wakeups;
 bool shim_sleep_overran;
+unsigned int shim_warnings;
+unsigned long shim_may_waits;
 __thread bool shim_killed;
 void (*shim_mmap_awaited)(void);
 void (*shim_may_sleep)(void);
@@ -57,6 +59,11 @@ bool shim_is_on_stack(const void *object)
 	const char *here = __builtin_frame_address(0), *byte = object;
 
 	return byte >= here && byte < here + SHIM_STACK;
+}
+
+unsigned int shim_take_warnings(void)
+{
+	return __atomic_exchange_n(&shim_warnings, 0, __ATOMIC_RELAXED);
 }
 
 void shim_run_unlocked(void (*others)(void))
@@ -201,7 +208,8 @@ static long sleep_in_earnest(wait_queue_head_t *wq, unsigned long wakeups,
 }
 
 /* Sleep until a wakeup, a fatal signal or the end of @timeout: what is left. */
-long shim_schedule(wait_queue_head_t *wq, unsigned long wakeups, long timeout)
+long shim_schedule(wait_queue_head_t *wq, unsigned long wakeups, long timeout,
+		   bool killable)
 {
 	unsigned long began = shim_jiffies;
 	long left;
@@ -212,7 +220,8 @@ long shim_schedule(wait_queue_head_t *wq, unsigned long wakeups, long timeout)
 
 	shim_asleep();
 	left = timeout - (long)(shim_jiffies - began);
-	if (left > 0 && (wq->wakeups != wakeups || shim_killed))
+	if (left > 0 && (wq->wakeups != wakeups ||
+			 (killable && shim_killed)))
 		return left;
 	if (left > 0)
 		shim_jiffies += left;
@@ -346,8 +355,10 @@ int __mmu_notifier_register(struct mmu_notifier *none, struct mm_struct *mm)
 	mmap_assert_write_locked(mm);
 	might_sleep();
 	mm->all_locks_taken++;
-	if (mm->notifier_subscriptions)
+	if (mm->notifier_subscriptions) {
+		WRITE_ONCE(mm->notifier_subscriptions->has_tracker, true);
 		return 0;
+	}
 	if (shim_no_memory)
 		return -ENOMEM;
 	subscriptions = calloc(1, sizeof(*subscriptions));
@@ -423,7 +434,6 @@ long wait_for_completion_killable_timeout(struct completion *x, long timeout)
 
 void wait_for_completion(struct completion *x)
 {
-	require(wait_event_killable_timeout(x->wait, READ_ONCE(x->done),
-					    30 * HZ),
+	require(shim_wait_event(x->wait, READ_ONCE(x->done), 30 * HZ, false),
 		"what is waited for without a limit comes");
 }

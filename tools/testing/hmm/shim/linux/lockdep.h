@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Stands for lockdep: the shims of the locks check their use themselves, and
- * nothing is learnt about who may wait for an invalidation.
+ * Stands for lockdep: the shims of the locks check their use themselves, and of
+ * who may wait for an invalidation no more is learnt than how often it was told.
  */
 #ifndef HMM_SHIM_LOCKDEP_H
 #define HMM_SHIM_LOCKDEP_H
@@ -10,6 +10,7 @@ struct lockdep_map {
 	const char *name;
 };
 
+extern unsigned long shim_may_waits;
 extern struct lockdep_map __mmu_notifier_invalidate_range_start_map;
 
 #define might_lock(lock)		((void)(lock))
@@ -18,6 +19,7 @@ extern struct lockdep_map __mmu_notifier_invalidate_range_start_map;
 
 static inline void lock_map_acquire(struct lockdep_map *map)
 {
+	__atomic_add_fetch(&shim_may_waits, 1, __ATOMIC_RELAXED);
 }
 
 static inline void lock_map_release(struct lockdep_map *map)

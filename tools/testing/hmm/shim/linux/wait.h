@@ -30,7 +30,8 @@ bool waitqueue_active(wait_queue_head_t *wq);
 void wake_up_all(wait_queue_head_t *wq);
 
 unsigned long shim_prepare_to_wait(wait_queue_head_t *wq);
-long shim_schedule(wait_queue_head_t *wq, unsigned long wakeups, long timeout);
+long shim_schedule(wait_queue_head_t *wq, unsigned long wakeups, long timeout,
+		   bool killable);
 void shim_finish_wait(wait_queue_head_t *wq);
 
 /* How many threads really sleep, and have not been woken yet. */
@@ -44,11 +45,12 @@ extern bool shim_sleep_overran;
 
 /*
  * The remaining time, at least 1, when @condition came true; 0 when the time
- * ran out, -ERESTARTSYS on a fatal signal.
+ * ran out, -ERESTARTSYS on a fatal signal if @killable.
  */
-#define wait_event_killable_timeout(wq, condition, timeout)		\
+#define shim_wait_event(wq, condition, timeout, killable)		\
 ({									\
 	wait_queue_head_t *__wq = &(wq);				\
+	const bool __killable = (killable);				\
 	long __left = (timeout);					\
 	unsigned long __seen;						\
 									\
@@ -61,15 +63,19 @@ extern bool shim_sleep_overran;
 		}							\
 		if (!__left)						\
 			break;						\
-		if (fatal_signal_pending(current)) {			\
+		if (__killable && fatal_signal_pending(current)) {	\
 			__left = -ERESTARTSYS;				\
 			break;						\
 		}							\
-		__left = shim_schedule(__wq, __seen, __left);		\
+		__left = shim_schedule(__wq, __seen, __left,		\
+				       __killable);			\
 		shim_finish_wait(__wq);					\
 	}								\
 	shim_finish_wait(__wq);						\
 	__left;								\
 })
+
+#define wait_event_killable_timeout(wq, condition, timeout)		\
+	shim_wait_event(wq, condition, timeout, true)
 
 #endif /* HMM_SHIM_WAIT_H */
