@@ -367,30 +367,44 @@ TEST_F(range, wait_ends_with_its_time)
 	EXPECT_GT(SOON_MS, now_ms() - start);
 }
 
+/* Threads need memory: this one is there before the invalidation. */
+struct late_wait {
+	struct wait_args args;
+	atomic_bool go;
+};
+
+static void *late_wait_thread(void *data)
+{
+	struct late_wait *late = data;
+
+	while (!late->go)
+		usleep(100);
+	return wait_thread(&late->args);
+}
+
 TEST_F(range, wait_ends_with_the_invalidation)
 {
-	struct wait_args args = {
-		.fd = self->fd,
-		.ms = HMM_RANGE_DEV_MAX_MS,
-		.result = -1,
+	struct late_wait late = {
+		.args = {
+			.fd = self->fd,
+			.ms = HMM_RANGE_DEV_MAX_MS,
+			.result = -1,
+		},
 	};
 	pthread_t thread;
-	int held, id;
+	int held;
 
-	id = dev_register(self->fd, self->map, self->size, 0);
-	ASSERT_LT(0, id);
-	args.id = dev_register(self->fd, self->map, self->page, 0);
-	ASSERT_LT(0, args.id);
-	/* Threads need memory: this one is there before, and waits for us. */
-	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_thread, &args));
-	ASSERT_TRUE(join_soon(thread));
-	EXPECT_EQ(1, args.result);
-
+	late.args.id = dev_register(self->fd, self->map, self->page, 0);
+	ASSERT_LT(0, late.args.id);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, late_wait_thread, &late));
 	held = dev_hold(self->fd, self->map, self->page);
 	ASSERT_LT(0, held);
-	EXPECT_EQ(0, dev_wait(self->fd, args.id, 0));
+	late.go = true;
+	usleep(100000);
+	EXPECT_EQ(-1, late.args.result);
 	ASSERT_EQ(0, dev_release(self->fd, held));
-	EXPECT_EQ(1, dev_wait(self->fd, args.id, HMM_RANGE_DEV_MAX_MS));
+	ASSERT_TRUE(join_soon(thread));
+	EXPECT_EQ(1, late.args.result);
 }
 
 /*
