@@ -70,14 +70,15 @@ apply_series()
 	done <"$work/lines"
 }
 
-# A copy of the base that costs no space.  Written by rename, never in place.
+# A copy of the base, which may be a link to it elsewhere, that costs no space.  Written by rename, never in place.
 link_base()
 {
 	if [ -e "$tree" ] && cmp -s "$base.origin" "$tree.origin"; then
 		return
 	fi
 	rm -rf "$tree" "$tree.origin" "$placed"
-	cp -al "$base" "$tree"
+	mkdir "$tree"
+	cp -al "$base/." "$tree"
 	cp "$base.origin" "$tree.origin"
 }
 
