@@ -36,6 +36,7 @@ choose_kernel()
 	case $1 in
 	release)	tree=patched fragments="base series" ;;
 	debug)		tree=patched fragments="base debug series kunit tests" ;;
+	release-kunit)	tree=patched fragments="base series kunit tests" ;;
 	stock)		tree=base fragments="base" ;;
 	stock-tests)	tree=tests fragments="base debug tests" ;;
 	bisect)		tree=bisect fragments="base $out/bisect.config" ;;
@@ -43,7 +44,7 @@ choose_kernel()
 	arm64-stock)	tree=base fragments="objects arch/arm64-4k arm64" ;;
 	arm64-4k | arm64-64k)
 			tree=patched fragments="objects arch/$1 arm64 arm64-debug series kunit tests" ;;
-	*)		die "no kernel '$1': there are release, debug, stock and stock-tests" ;;
+	*)		die "no kernel '$1': there are release, release-kunit, debug, stock and stock-tests" ;;
 	esac
 }
 

@@ -77,14 +77,20 @@ suite_hmm_release() { in_guest $release hmm-tests; }
 # KASAN without KVM: it is left to the release kernel.
 suite_hmm_debug() { in_guest $debug "hmm-tests -T benchmark_thp_migration"; }
 
-# Our own programs: what the series adds to run_vmtests.sh
-suite_own_debug()
+# Our own programs, and KUnit, also without the options of debug, which hide races.  A
+# kernel of its own has them: what is measured on release has no KUnit.
+suite_own_debug() { own $debug; }
+suite_release_own() { own release-kunit; }
+suite_release_kunit() { run_kunit release-kunit 'kunit -x hmm_dma_edu'; }
+
+# own KERNEL: what the series adds to run_vmtests.sh
+own()
 {
 	local script=tools/testing/selftests/mm/run_vmtests.sh commands
 
 	mapfile -t commands < <(diff "$out/base/$script" "$out/$tree/$script" |
 		sed -n '/hmm_range_stress/d; s|^> .*run_test \./||p')
-	in_guest $debug "${commands[@]}"
+	in_guest "$1" "${commands[@]}"
 }
 
 # Each kind of memory for 10 seconds; with ranges that have callbacks; then without the check of validity, which has to be found out
