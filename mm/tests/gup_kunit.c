@@ -1350,7 +1350,7 @@ static pte_t *map_hugetlb(struct kunit *test, unsigned int shift,
 	file = hugetlb_file_setup("gup", size, mk_vma_flags(VMA_NORESERVE_BIT),
 				  HUGETLB_ANONHUGE_INODE, shift);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	mmap_at(test, file, size, prot, MAP_PRIVATE);
+	mmap_at(test, file, size, prot, MAP_PRIVATE | MAP_NORESERVE);
 	fput(file);
 
 	mmap_read_lock(current->mm);
