@@ -195,8 +195,6 @@ interval "marks pause before they step" marks_leave_out_what_goes_alone \
 		if (cursor.next)\
 			mn_cursor_step(\&cursor);/
 	}'
-tracker "what memory held is taken for calls" o2_garbage_in_an_invalidation \
-	'/^static inline int mmu_tracker_start/,/^}/s/^\trange->tracked.calls = 0;/\t;/'
 tracker "a start draws its number before it has the lock" \
 	o2_inserted_before_the_start_has_the_lock \
 	'/^static inline int mmu_tracker_start/,/^}/{
