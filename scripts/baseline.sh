@@ -3,8 +3,9 @@
 #
 # Run the base's own tests, and those of ours that run there, on the kernels
 # without the series, and compare what fails or is skipped with
-# configs/expected, but for the lines of arm64.  With a difference the new list
-# lies in out/log/test/expected; what it says is to be judged by a human.
+# configs/expected, but for the lines of arm64- and release-.  With a difference
+# the new list lies in out/log/test/expected; what it says is to be judged by a
+# human.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -18,7 +19,7 @@ mapfile -t fatal < <(sed '1,/gup_fatal_test_cases/d' "$root/mm/tests/gup_kunit.c
 # A test that fails, or trouble in the log of the base, is no news here.
 STOCK=1 "$root/scripts/test.sh" "${suites[@]}" "${fatal[@]}" || :
 {
-	grep -e '^#' -e '^arm64-' "$root/configs/expected"
+	grep -e '^#' -e '^arm64-' -e '^release-' "$root/configs/expected"
 	for suite in "${suites[@]}"; do
 		"$root/scripts/results.py" --list "$suite" "$dir/$suite.ktap"
 	done
