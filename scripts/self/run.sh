@@ -112,16 +112,22 @@ self_what_is_killed_leaves_nothing()
 	done <"$here/pid"
 }
 
+# term_leaves_nothing SUITE: a run is ended, and with it what the script below it has started and told of
+term_leaves_nothing()
+{
+	"$mine/scripts/test.sh" "$1" >"$said" 2>&1 &
+	until_it [ -s "$here/pid" ]
+	kill -TERM $!
+	until_it gone "$(cat "$here/pid")"
+}
+
 # A build's compilers, of which make would start more and more
 self_a_build_that_is_killed_leaves_nothing()
 {
 	suites </dev/null
 	sed -i 's/--needs \] || exit 0/--needs ] || { echo kernel release; exit; }/' "$mine/scripts/suite.sh"
 	stub kernel.sh <<<'sleep 1000 & echo $! >"$here/pid"; wait'
-	"$mine/scripts/test.sh" one >"$said" 2>&1 &
-	until_it [ -s "$here/pid" ]
-	kill -TERM $!
-	until_it gone "$(cat "$here/pid")"
+	term_leaves_nothing one
 }
 
 # What a suite starts on this machine
@@ -130,10 +136,7 @@ self_a_suite_that_is_killed_leaves_nothing()
 	suites </dev/null
 	cp "$root/scripts/suite.sh" "$mine/scripts"
 	stub lint.sh <<<'sleep 1000 & echo $! >"$here/pid"; wait'
-	"$mine/scripts/test.sh" lint >"$said" 2>&1 &
-	until_it [ -s "$here/pid" ]
-	kill -TERM $!
-	until_it gone "$(cat "$here/pid")"
+	term_leaves_nothing lint
 }
 
 self_what_passed_is_left_out()

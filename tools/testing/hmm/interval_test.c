@@ -161,6 +161,15 @@ static void end_first(void)
 	end_pages(&first);
 }
 
+/* A reader sleeps until the first has ended, and has the number of its call. */
+static void expect_read_waits(struct watcher *watcher)
+{
+	shim_asleep = end_first;
+	shim_wakeups = 0;
+	EXPECT(mmu_interval_read_begin(&watcher->sub) == watcher->seq);
+	EXPECT(shim_wakeups == 1);
+}
+
 static void start_second_end_first(void)
 {
 	start_pages(&second, mm, 12, 1);
@@ -367,10 +376,7 @@ static void o1_a_single_byte(void)
 	EXPECT(!watcher->calls);
 	start_pages(&first, mm, 10, 1);
 	EXPECT(watcher->calls == 1);
-	shim_asleep = end_first;
-	shim_wakeups = 0;
-	EXPECT(mmu_interval_read_begin(&watcher->sub) == watcher->seq);
-	EXPECT(shim_wakeups == 1);
+	expect_read_waits(watcher);
 	mmu_interval_notifier_remove(&watcher->sub);
 	mmput(mm);
 }
@@ -522,10 +528,7 @@ static void o1_the_end_of_the_address_space(void)
 	};
 	mmu_notifier_invalidate_range_start(&first);
 	EXPECT(watcher->calls == 1);
-	shim_asleep = end_first;
-	shim_wakeups = 0;
-	EXPECT(mmu_interval_read_begin(&watcher->sub) == watcher->seq);
-	EXPECT(shim_wakeups == 1);
+	expect_read_waits(watcher);
 	mmu_interval_notifier_remove(&watcher->sub);
 	mmput(mm);
 }

@@ -975,7 +975,6 @@ static void t12_a_failed_register_leaves_nothing(void)
 	mmput(mm);
 }
 
-/* Nobody invalidates it any more, so there is nothing to switch on. */
 /* A plain notifier has invalidations called for, and not recorded. */
 static void t3_the_first_beside_a_plain_notifier(void)
 {
@@ -996,6 +995,7 @@ static void t3_the_first_beside_a_plain_notifier(void)
 	mmput(mm);
 }
 
+/* Nobody invalidates it any more, so there is nothing to switch on. */
 static void t12_a_dead_mm_is_not_recorded(void)
 {
 	struct mm_struct *mm = mm_alloc();
