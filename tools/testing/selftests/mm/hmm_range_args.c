@@ -407,19 +407,18 @@ TEST_F(range, config_bad_arguments)
 /* No call here needs as many. */
 #define FAIL_LIMIT	200
 
-/* What the defaults leave out is what is to fail. */
-static bool can_fail_nth(void)
+/* The file that says which one fails, or -1: what the defaults leave out does, too. */
+static int open_fail_nth(void)
 {
-	if (access("/proc/thread-self/fail-nth", W_OK) ||
-	    access(FAILSLAB "ignore-gfp-wait", W_OK) ||
+	if (access(FAILSLAB "ignore-gfp-wait", W_OK) ||
 	    access(FAIL_PAGE_ALLOC "min-order", W_OK))
-		return false;
+		return -1;
 	write_num(FAILSLAB "verbose", 0);
 	write_num(FAILSLAB "ignore-gfp-wait", 0);
 	write_num(FAIL_PAGE_ALLOC "verbose", 0);
 	write_num(FAIL_PAGE_ALLOC "ignore-gfp-wait", 0);
 	write_num(FAIL_PAGE_ALLOC "min-order", 0);
-	return true;
+	return open("/proc/thread-self/fail-nth", O_RDWR);
 }
 
 static void set_fail_nth(int fd, unsigned int n)
@@ -444,13 +443,11 @@ static bool nth_came(int fd)
 
 TEST_F(range, open_without_memory)
 {
-	int fail_nth, fd, n;
+	int fail_nth = open_fail_nth(), fd, n;
 	bool came = true;
 
-	if (!can_fail_nth())
+	if (fail_nth < 0)
 		SKIP(return, "no fault injection");
-	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
-	ASSERT_LE(0, fail_nth);
 	for (n = 1; came && n < FAIL_LIMIT; n++) {
 		set_fail_nth(fail_nth, n);
 		fd = dev_open();
@@ -469,13 +466,11 @@ TEST_F(range, open_without_memory)
 
 TEST_F(range, register_without_memory)
 {
-	int fail_nth, id, n;
+	int fail_nth = open_fail_nth(), id, n;
 	bool came = true;
 
-	if (!can_fail_nth())
+	if (fail_nth < 0)
 		SKIP(return, "no fault injection");
-	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
-	ASSERT_LE(0, fail_nth);
 	for (n = 1; came && n < FAIL_LIMIT; n++) {
 		set_fail_nth(fail_nth, n);
 		id = dev_register(self->fd, self->map, self->size, 0);
