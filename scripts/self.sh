@@ -33,6 +33,12 @@ silent() { ! grep -E -e "$2" "$1" || { echo "'$2' should not be here:"; cat "$1"
 # refuses COMMAND...: fails if this does not; what it says goes to $said
 refuses() { ! "$@" >"$said" 2>&1 || { echo "this succeeds: $*"; cat "$said"; return 1; }; }
 
+# those_with FILE REGEX: the processes in whose /proc/PID/FILE this is. Of all that the
+# machine runs some have ended when grep comes to them: its status says nothing.
+those_with() { { grep -alEs -e "$2" /proc/[0-9]*/"$1" || :; } | cut -d / -f 3; }
+
+children() { those_with status "^PPid:[[:space:]]*$1\$"; }
+
 # made_up_root: a clone at $mine with our scripts, whose output goes to $OUT
 made_up_root()
 {

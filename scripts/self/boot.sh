@@ -23,13 +23,10 @@ made_up_machine()
 }
 
 # processes: those of the clone; a pattern that does not match grep's own arguments
-processes() { grep -alE "^[q]emu of $here|${here%it}[i]t/(bin|root)" /proc/[0-9]*/cmdline 2>/dev/null | tr -dc '0-9\n'; }
+processes() { those_with cmdline "^[q]emu of $here|${here%it}[i]t/(bin|root)"; }
 
-guest_is_there() { grep -aq "^[q]emu of $here" /proc/[0-9]*/cmdline; }
+guest_is_there() { [ -n "$(those_with cmdline "^[q]emu of $here")" ]; }
 nobody_is_there() { [ -z "$(processes)" ]; }
-
-# children PID: those that run a script of ours
-children() { grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2>/dev/null | tr -dc '0-9\n'; }
 
 # killed WHOM SIGNAL COMMAND...: start the command, kill it or what it started
 killed()

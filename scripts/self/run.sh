@@ -103,8 +103,7 @@ self_what_is_killed_leaves_nothing()
 	suites <<<'echo $$ >"$here/pid"; exec sleep 1000'
 	"$mine/scripts/test.sh" one >"$said" 2>&1 &
 	until_it [ -s "$here/pid" ]
-	# Some of these processes have ended when grep comes to them.
-	{ grep -l "^PPid:[[:space:]]*$!\$" /proc/[0-9]*/status 2>/dev/null || :; } | cut -d / -f 3 >>"$here/pid"
+	children $! >>"$here/pid"
 	[ "$(wc -l <"$here/pid")" -ge 3 ]		# with what runs the suite, and who watches it
 	kill -KILL $!
 	while read -r pid; do
