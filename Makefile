@@ -74,16 +74,16 @@ apply:				## put the series onto a kernel tree of your own: TREE=dir
 
 .PHONY: drivers
 drivers: tree			## compile every user of HMM in the tree against the series
-	@scripts/drivers.sh
+	@scripts/objects.sh drivers
 
 .PHONY: arches
 arches: tree			## compile the series for other architectures: arm64, riscv64, powerpc64le, s390x, sparc64 ...
 	@scripts/deps.sh arm arm64 powerpc riscv s390 sparc
-	@scripts/arches.sh
+	@scripts/objects.sh arches
 
 .PHONY: configs
 configs: tree			## compile the series with features off: HMM, THP, hugetlb, swap, 64 bits ...
-	@scripts/configs.sh
+	@scripts/objects.sh configs
 
 # CMD and the like are for other targets: a test chooses its own.  It makes the
 # trees itself, when it knows that nobody else tests them.

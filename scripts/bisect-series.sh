@@ -26,7 +26,7 @@ build_and_boot()
 	known_config "$root/configs/series.config" > "$out/bisect.config"
 	known_config "$root"/configs/{series,kunit,tests}.config > "$out/bisect-arm64.config"
 	"$root/scripts/kernel.sh" bisect || return
-	"$root/scripts/arches.sh" bisect || return
+	"$root/scripts/objects.sh" arches bisect || return
 	KERNEL=bisect CMD=true LOG="bisect-$1" TIMEOUT=120 "$root/scripts/boot.sh"
 }
 

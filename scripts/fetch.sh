@@ -24,7 +24,7 @@ notice()
 	note "  configs/expected, $(grep -c '^[^#]' "$root/configs/expected") tests of the base: some may fail or be skipped that do not there, or did not run"
 	note "  configs/bounds, and what README.md and hmm_speed.rst say of speed: instructions of the base (make bench)"
 	note "  patches/, the diffs: one that does not fit is named, and nothing is changed"
-	note "  scripts/drivers.sh, the users of HMM, and configs/*.config: what is missing is named"
+	note "  scripts/objects.sh, the users of HMM, and configs/*.config: what is missing is named"
 }
 
 # Print the version to take: the pinned one, else the newest there is.

@@ -180,7 +180,7 @@ suite_arches()
 		done
 		return
 	fi
-	on_host "$root/scripts/arches.sh"
+	on_host "$root/scripts/objects.sh" arches
 }
 
 suite_detectors()
@@ -194,8 +194,8 @@ suite_detectors()
 
 suite_harness() { on_host make -s -C "$root/tools/testing/hmm" ktap TREE="$out/base" OUTPUT="$out/harness"; }
 suite_model() { on_host make -s -C "$root/tools/testing/hmm" model OUTPUT="$out/harness"; }
-suite_drivers() { on_host "$root/scripts/drivers.sh"; }
-suite_configs() { on_host "$root/scripts/configs.sh"; }
+suite_drivers() { on_host "$root/scripts/objects.sh" drivers; }
+suite_configs() { on_host "$root/scripts/objects.sh" configs; }
 suite_lint() { on_host "$root/scripts/lint.sh"; }
 suite_self() { on_host "$root/scripts/self.sh"; }
 
