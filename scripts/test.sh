@@ -193,9 +193,12 @@ results()
 	done
 }
 
+# why SUITE: what its report says right before the first failures, for who sees nothing but our output
+why() { grep -B 8 -m 3 -E '^(\[.*\] )? *not ok ' "$dir/$1.ktap" 2>/dev/null | cut -c 1-200 | sed 's/^/      | /' || :; }
+
 report()
 {
-	local all failed
+	local all failed suite
 
 	all=$(results)
 	failed=$(count fail <<<"$all")
@@ -206,6 +209,7 @@ report()
 	if [ "$failed" != 0 ]; then
 		say "Failed:"
 		awk -F '\t' -v dir="$dir" '/^fail/ { printf "  %s: %s\n      %s/%s.*\n", $2, $3, dir, $2 }' <<<"$all"
+		awk -F '\t' '/^fail/ { print $2 }' <<<"$all" | sort -u | while read -r suite; do why "$suite"; done
 		"$root/scripts/fetch.sh" --notice
 	fi
 	tally <<<"$all"

@@ -78,6 +78,17 @@ self_a_suite_without_a_report_is_a_failure()
 	says "$said" 'one: .no report' '^1 passed, 1 failed$'
 }
 
+# Who has the last lines alone, such as of a machine that is gone, can see why.
+self_a_failure_says_why()
+{
+	suites <<-'END'
+		printf 'KTAP version 1\n1..2\nok 1 - it\n# 7 is not 8\nnot ok 2 - other\n' >"$dir/$1.ktap"
+		exit 1
+	END
+	refuses run one
+	says "$said" 'one: other' '[|] # 7 is not 8$' '^1 passed, 1 failed$'
+}
+
 self_a_result_that_nobody_could_write_is_a_failure()
 {
 	suites </dev/null
