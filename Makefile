@@ -4,7 +4,7 @@
 # Not part of the series.  Every target is one call of a script in scripts/.
 
 # Where all output goes, for a source that is read-only or a disk that is small:
-# OUT=dir, by default out.  Kind of kernel: release, release-kunit, debug, stock
+# OUT=dir, by default out.  Kind of kernel: release, release-kunit, debug, trace, stock
 # or stock-tests.
 KERNEL ?= release
 
@@ -39,7 +39,7 @@ tree: base			## out/patched: the base with the series; out/tests: with our tests
 	@scripts/tree.sh tests
 
 .PHONY: kernel
-kernel: tree			## build out/build/KERNEL (release, release-kunit, debug, stock, stock-tests; of ARCH=arm64 release, stock, 4k, 64k); WITHOUT=0710 without that patch
+kernel: tree			## build out/build/KERNEL (release, release-kunit, debug, trace, stock, stock-tests; of ARCH=arm64 release, stock, 4k, 64k); WITHOUT=0710 without that patch
 	@scripts/kernel.sh $(KERNEL)
 
 .PHONY: boot

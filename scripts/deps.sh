@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# See that all is there that the workbench needs: deps.sh [ARCH]...  Each thing
+# See that all is there that the workbench needs: deps.sh [ARCH | tracing]...  Each thing
 # is found by what it is, a command, a header, a library, not by the name of a
 # package, so another distribution will do.  On Debian root gets what is missing
 # installed; any other user is told the command.  Silent when nothing is missing.
-# For each ARCH, as kbuild calls it, what compiles for it is wanted too: that is
-# much, and only some suites of make test ask for it.
+# For each ARCH, as kbuild calls it, what compiles for it is wanted too, and for
+# tracing bpftrace: that is much, and only some suites ask for it.
 
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/arch.sh"
@@ -14,6 +14,7 @@
 packages="bc bison build-essential busybox-static ccache cpio flex git gnuplot-nox kmod libcap-dev libelf-dev
 	libnuma-dev libssl-dev liburing-dev python3 python3-sphinx qemu-system-x86 rsync shellcheck sparse spin util-linux
 	xz-utils $(arch_packages "$@")"
+[[ " $* " != *" tracing "* ]] || packages+=" bpftrace"
 # Only who fetches the base has to verify it.
 if [ -z "${TREE:-}" ] && [ ! -e "$out/base.origin" ]; then
 	packages+=" debian-archive-keyring"

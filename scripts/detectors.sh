@@ -82,7 +82,7 @@ survived()
 			rmmod ranges
 		done
 		echo 5 >/proc/sys/kernel/hung_task_timeout_secs
-		for kind in warn list object overrun atomic-sleep leak hang; do
+		for kind in warn list object dma overrun atomic-sleep leak hang; do
 			insmod /bin/trouble.ko kind=$kind
 			rmmod trouble
 		done
@@ -90,6 +90,7 @@ survived()
 	seen WARN 'WARNING: .*provoke_warn'
 	seen 'list corruption' 'WARNING: at __list_add_valid'
 	blamed 'debug objects' 'ODEBUG: free active .* timer_list' provoke_object
+	blamed 'DMA is unmapped twice' 'DMA-API: .*free DMA memory it has not allocated' provoke_dma
 	seen KASAN 'BUG: KASAN: slab-out-of-bounds'
 	seen 'sleep in atomic context' 'BUG: sleeping function called from invalid context'
 	seen 'hung task' 'INFO: task insmod:[0-9]+ blocked'
@@ -122,6 +123,9 @@ fatal()
 	boot release bug 'insmod /bin/trouble.ko kind=bug; insmod /bin/trouble.ko kind=oops; exit 0'
 	seen BUG 'kernel BUG at'
 	seen Oops 'Oops: .*000[0-9]'
+	boot release poison 'insmod /bin/trouble.ko kind=poison; exit 0' APPEND=page_poison=1
+	seen 'a page is written after it was freed' 'pagealloc: .*(bit error|corruption)'
+	ended 'a page that is written after it was freed fails the run' 125
 	boot release panic 'insmod /bin/trouble.ko kind=panic'
 	seen panic 'Kernel panic - not syncing: trouble'
 	ended 'a guest that panics fails the run' 125
@@ -167,12 +171,15 @@ host_programs()
 		'"$file"' || status=$?
 		echo "the program said $status"
 		modprobe dummy
-		cat /proc/modules
+		busybox ip link add test0 type dummy
+		busybox ip addr add 192.0.2.1/24 dev test0
+		busybox ip link set test0 up
+		busybox ip -o addr show dev test0
 		ls -l /bin/trouble.ko' HOST=1
 	ended 'the host has programs that run in the guest' 0
 	seen 'python3 has its extensions in the guest' '"bits": 64'
 	seen 'a program is compiled and run in the guest' 'the program said 42'
-	seen 'a module of the kernel is found by its name' '^dummy '
+	seen 'a module of the kernel is found by its name, for an interface with an address' 'inet 192.0.2.1/24 .*test0'
 	seen 'FILES come along to the host'\''s file system' '/bin/trouble.ko'
 	[ ! -e "$file" ] && [ ! -e "$file.c" ] || result=1
 	ktap_result 'the guest writes nothing to the host' "$result" "$work/said"

@@ -37,6 +37,7 @@ choose_kernel()
 	release)	tree=patched fragments="base series" ;;
 	debug)		tree=patched fragments="base debug series kunit tests" ;;
 	release-kunit)	tree=patched fragments="base series kunit tests" ;;
+	trace)		tree=patched fragments="base series trace" ;;
 	stock)		tree=base fragments="base" ;;
 	stock-tests)	tree=tests fragments="base debug tests" ;;
 	bisect)		tree=bisect fragments="base $out/bisect.config" ;;
@@ -44,7 +45,7 @@ choose_kernel()
 	arm64-stock)	tree=base fragments="objects arch/arm64-4k arm64" ;;
 	arm64-4k | arm64-64k)
 			tree=patched fragments="objects arch/$1 arm64 arm64-debug series kunit tests" ;;
-	*)		die "no kernel '$1': there are release, release-kunit, debug, stock and stock-tests" ;;
+	*)		die "no kernel '$1': there are release, release-kunit, debug, trace, stock and stock-tests" ;;
 	esac
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Build one kernel and its modules: kernel.sh
-# release|release-kunit|debug|stock|stock-tests, or bisect for bisect-series.sh:
+# release|release-kunit|debug|trace|stock|stock-tests, or bisect for bisect-series.sh:
 # release with the first patches of the series.
 # For arm64: kernel.sh arm64-release|arm64-stock, with pages of 4 KiB, and
 # arm64-4k|arm64-64k, which run KUnit; ARCH=arm64 kernel.sh release is the same

@@ -23,6 +23,8 @@ function report(line)
 	       line ~ /^Kernel panic - not syncing/ ||
 	       line ~ /^(rcu: )?INFO: (task|rcu|possible|trying|suspicious)/ ||
 	       line ~ /^(Memory cgroup out|Out) of memory: / ||
+	       line ~ /^pagealloc: (memory corruption|single bit error)/ ||
+	       line ~ /^DMA-API: .*disabl/ ||
 	       line ~ /^kmemleak: [0-9]+ new suspected memory leaks/ ||
 	       line ~ /^kmemleak: .*(disabled|buffer exceeded|pool exhausted)/
 }

@@ -5,7 +5,8 @@
 # in out/log/test/NAME.ktap:
 #	suite.sh NAME
 #	suite.sh --needs NAME	only says which kernel and programs it wants built,
-#				and for which other architectures it compiles
+#				for which other architectures it compiles, and
+#				what tools it takes beside those of all suites
 # Each suite is a function below.  STOCK=1 runs it on the kernels without the
 # series instead.
 
@@ -97,10 +98,10 @@ own()
 suite_stress_release() { stress $release; }
 suite_stress_debug() { stress $debug; }
 
-# A stale read of a page that was freed finds zeros, or KASAN.
+# A stale read of a page that was freed finds poison, a stale write spoils it, and who gets the page next finds that.
 stress()
 {
-	local memory="$memory init_on_free=1"
+	local memory="$memory page_poison=1"
 
 	in_guest "$1" hmm_range_stress "hmm_range_stress --memory anonymous --ops" "hmm_range_stress --memory anonymous --seconds 5 --break"
 }
@@ -168,6 +169,17 @@ arm64_kunit()
 {
 	[ -z "$ask" ] || echo "arch arm64"
 	run_kunit "$1" 'kunit -x hmm_dma_edu'
+}
+
+# bpftrace, on the kernel that has what it wants
+suite_trace()
+{
+	if [ -n "$ask" ]; then
+		printf '%s\n' "kernel trace" "program hmm_sample" "tools tracing"
+		return
+	fi
+	"${guest[@]}" KERNEL=trace HOST=1 FILES="$root/scripts/guest/trace $programs/hmm_sample" CMD=trace \
+		"$root/scripts/boot.sh" | tee "$report"
 }
 
 suite_arches()

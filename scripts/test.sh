@@ -15,7 +15,7 @@
 . "$(dirname "$0")/lib.sh"
 
 suites=(self lint hmm-release hmm-debug drivers configs arches detectors mm-debug own-debug stress-debug mm-release kunit stress-release dma model harness)
-long=(arm64-64k arm64-4k release-kunit release-own mm-release-long mm-debug-long)	# a kernel of their own, or ten minutes
+long=(arm64-64k arm64-4k release-kunit release-own trace mm-release-long mm-debug-long)	# a kernel of their own, or ten minutes
 passed=$out/passed		# SUITE: the digests of its inputs when it passed last
 
 # STOCK=1: on the kernels without the series, for baseline.sh
@@ -76,7 +76,7 @@ build()
 
 	needs=$(for name in "${suites[@]}"; do "$root/scripts/suite.sh" --needs "$name"; done | sort -u)
 	# shellcheck disable=SC2046 # a list of words
-	"$root/scripts/deps.sh" $(awk '$1 == "arch" { print $2 }' <<<"$needs") </dev/null
+	"$root/scripts/deps.sh" $(awk '$1 ~ /^(arch|tools)$/ { print $2 }' <<<"$needs") </dev/null
 	while read -r what name; do
 		case $what in
 		kernel)

@@ -7,9 +7,12 @@
  */
 
 #include <linux/delay.h>
+#include <linux/dma-mapping.h>
+#include <linux/gfp.h>
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/platform_device.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -106,6 +109,48 @@ static void provoke_list(void)
 	list_add(&entry, &head);
 }
 
+/* Who gets the page next is told, and that is one of these. */
+static void provoke_poison(void)
+{
+	unsigned long *stale = (unsigned long *)__get_free_page(GFP_KERNEL);
+	struct page *page, *next;
+	LIST_HEAD(pages);
+	int i;
+
+	if (!stale)
+		return;
+	OPTIMIZER_HIDE_VAR(stale);
+	free_page((unsigned long)stale);
+	WRITE_ONCE(*stale, 1);
+	for (i = 0; i < 4096; i++) {
+		page = alloc_page(GFP_KERNEL);
+		if (page)
+			list_add(&page->lru, &pages);
+	}
+	list_for_each_entry_safe(page, next, &pages, lru)
+		__free_page(page);
+}
+
+static void provoke_dma(void)
+{
+	struct platform_device *device;
+	struct page *page = alloc_page(GFP_KERNEL);
+	dma_addr_t addr;
+
+	if (!page)
+		return;
+	device = platform_device_register_simple("trouble", PLATFORM_DEVID_NONE, NULL, 0);
+	if (!IS_ERR(device)) {
+		addr = dma_map_page(&device->dev, page, 0, PAGE_SIZE, DMA_TO_DEVICE);
+		if (!dma_mapping_error(&device->dev, addr)) {
+			dma_unmap_page(&device->dev, addr, PAGE_SIZE, DMA_TO_DEVICE);
+			dma_unmap_page(&device->dev, addr, PAGE_SIZE, DMA_TO_DEVICE);
+		}
+		platform_device_unregister(device);
+	}
+	__free_page(page);
+}
+
 static void ring(struct timer_list *timer)
 {
 }
@@ -140,6 +185,8 @@ static const struct {
 	{ "overrun", provoke_overrun },
 	{ "leak", provoke_leak },
 	{ "list", provoke_list },
+	{ "dma", provoke_dma },
+	{ "poison", provoke_poison },
 	{ "object", provoke_object },
 	{ "hang", provoke_hang },
 };
