@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# See that all is there that the workbench needs: deps.sh [ARCH | tracing]...  Each thing
+# See that all is there that the workbench needs: deps.sh [ARCH | tracing | rdma]...  Each thing
 # is found by what it is, a command, a header, a library, not by the name of a
 # package, so another distribution will do.  On Debian root gets what is missing
 # installed; any other user is told the command.  Silent when nothing is missing.
-# For each ARCH, as kbuild calls it, what compiles for it is wanted too, and for
-# tracing bpftrace: that is much, and only some suites ask for it.
+# For each ARCH, as kbuild calls it, what compiles for it is wanted too, for tracing
+# bpftrace, for rdma what rdma-core's tests take: only some suites ask for these.
 
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/arch.sh"
@@ -15,6 +15,7 @@ packages="bc bison build-essential busybox-static ccache cpio flex git gnuplot-n
 	libnuma-dev libssl-dev liburing-dev python3 python3-sphinx qemu-system-x86 rsync shellcheck sparse spin util-linux
 	xz-utils $(arch_packages "$@")"
 [[ " $* " != *" tracing "* ]] || packages+=" bpftrace"
+[[ " $* " != *" rdma "* ]] || packages+=" ibverbs-providers iproute2 python3-pyverbs"
 # Only who fetches the base has to verify it.
 if [ -z "${TREE:-}" ] && [ ! -e "$out/base.origin" ]; then
 	packages+=" debian-archive-keyring"
@@ -44,12 +45,15 @@ lacks()
 	debian-archive-keyring)	commands apt-get dpkg-deb; compgen -G "/usr/share/keyrings/$1.*" >/dev/null || echo "its keyring" ;;
 	gcc-*)			commands "${1#gcc-}-gcc" ;;
 	gnuplot-nox)		commands gnuplot ;;
+	ibverbs-providers)	compgen -G "/usr/lib*/*/libibverbs/librxe-*.so" >/dev/null || echo "rxe for libibverbs" ;;
+	iproute2)		PATH=$PATH:/usr/sbin:/sbin commands ip rdma ;;
 	libc6-dev-arm64-cross)	library aarch64-linux-gnu-gcc libc.a ;;
 	libcap-dev)		header sys/capability.h; library gcc libcap.a ;;
 	libelf-dev)		header libelf.h ;;
 	libnuma-dev)		header numa.h; library gcc libnuma.a ;;
 	libssl-dev)		header openssl/ssl.h ;;
 	liburing-dev)		header liburing.h; library gcc liburing.a ;;
+	python3-pyverbs)	/usr/bin/python3 -c "import pyverbs" 2>/dev/null || echo "pyverbs for /usr/bin/python3" ;;
 	python3-sphinx)		commands sphinx-build ;;
 	qemu-system-arm)	commands qemu-system-aarch64 ;;
 	qemu-system-x86)	commands qemu-system-x86_64 ;;

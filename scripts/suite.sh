@@ -171,6 +171,20 @@ arm64_kunit()
 	run_kunit "$1" 'kunit -x hmm_dma_edu'
 }
 
+# rdma-core's own tests, whose on-demand paging is a driver that uses HMM
+suite_rdma()
+{
+	local tests
+
+	if [ -n "$ask" ]; then
+		printf '%s\n' "kernel $debug" "tools rdma"
+		return
+	fi
+	tests=$("$root/scripts/rdma-core.sh")
+	"${guest[@]}" KERNEL="$debug" HOST=1 MEM=4G SMP=4 CMD="'$root/scripts/guest/rdma' '$tests'" \
+		"$root/scripts/boot.sh" | tee "$report" | sed -u '/^ *#/d'
+}
+
 # bpftrace, on the kernel that has what it wants
 suite_trace()
 {
