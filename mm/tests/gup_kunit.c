@@ -17,11 +17,14 @@
 #include <linux/highmem.h>
 #include <linux/huge_mm.h>
 #include <linux/hugetlb.h>
+#include <linux/ioport.h>
 #include <linux/kthread.h>
 #include <linux/leafops.h>
 #include <linux/memblock.h>
+#include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/percpu-refcount.h>
 #include <linux/pgtable.h>
 #include <linux/rmap.h>
 #include <linux/sched/signal.h>
@@ -51,6 +54,7 @@ struct gup_map {
 
 	unsigned int order;		/* of special entries */
 	unsigned long pfn;		/* that MAP_ADDR maps, if special */
+	bool same_pfn;			/* that of all special entries */
 	struct page *page;		/* the first of a PMD of them */
 	enum answer answer;
 	enum answer later;		/* from page later_from on */
@@ -91,7 +95,9 @@ static vm_fault_t insert_special(struct gup_map *map, struct vm_fault *vmf)
 	unsigned long addr, pfn;
 
 	addr = ALIGN_DOWN(vmf->address, PAGE_SIZE << map->order);
-	pfn = map->pfn + ((addr - MAP_ADDR) >> PAGE_SHIFT);
+	pfn = map->pfn;
+	if (!map->same_pfn)
+		pfn += (addr - MAP_ADDR) >> PAGE_SHIFT;
 	if (!map->order)
 		return vmf_insert_mixed(vmf->vma, addr, pfn);
 	if (map->order == PMD_ORDER)
@@ -427,18 +433,6 @@ static void special_get(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, page_ref_count(map->page), 1);
 }
 
-static void special_no_memmap(struct kunit *test)
-{
-	struct gup_map *map = new_map(test, ANSWER_SPECIAL);
-	const struct entry *entry;
-
-	map_special(test, map, 1, PROT_READ | PROT_WRITE, MAP_SHARED);
-	map->pfn = pfn_without_page();
-	for (entry = entries; entry->name; entry++)
-		expect_gup(test, entry, MAP_ADDR, 1, FOLL_WRITE, -EFAULT);
-	KUNIT_EXPECT_EQ(test, map->faults, 1);
-}
-
 /*
  * FOLL_FORCE makes the walk look whether it is an anonymous page that may not
  * be written to. A special entry is none; the fault has to decide. It copies
@@ -554,8 +548,8 @@ static void expect_populated(struct kunit *test, unsigned long addr, long nr)
 }
 
 /*
- * GUP warns and fails if it looks at a page without references, which those
- * behind map->page are anyway.
+ * GUP warns and fails if it grabs a page without references, which those behind
+ * map->page are anyway. special_no_memmap looks whether it touches one.
  */
 static void special_populate(struct kunit *test)
 {
@@ -566,6 +560,7 @@ static void special_populate(struct kunit *test)
 	       PAGE_SIZE;
 	end = ALIGN(addr + 1, PAGE_SIZE << map->order) +
 	      (PAGE_SIZE << map->order) + PAGE_SIZE;
+	map->same_pfn = true;
 	set_page_count(map->page, 0);
 	kunit_warning_suppress(test) {
 		/* To the end of a leaf, one whole, and one page of the next */
@@ -574,6 +569,19 @@ static void special_populate(struct kunit *test)
 	}
 	set_page_count(map->page, 1);
 	KUNIT_EXPECT_EQ(test, map->faults, 3);
+}
+
+static void special_no_memmap(struct kunit *test)
+{
+	struct gup_map *map = new_map(test, ANSWER_SPECIAL);
+	const struct entry *entry;
+
+	map_special(test, map, 1, PROT_READ | PROT_WRITE, MAP_SHARED);
+	map->pfn = pfn_without_page();
+	expect_populated(test, MAP_ADDR, 1);
+	for (entry = entries; entry->name; entry++)
+		expect_gup(test, entry, MAP_ADDR, 1, FOLL_WRITE, -EFAULT);
+	KUNIT_EXPECT_EQ(test, map->faults, 1);
 }
 
 /* The entry at MAP_ADDR, of the level of the test */
@@ -1325,6 +1333,124 @@ static void migrating_force(struct kunit *test)
 	finish_migration(&migration);
 }
 
+/* Memory of a PCI device that its peers may use */
+
+#ifdef CONFIG_PCI_P2PDMA
+static void p2pdma_free(struct folio *folio)
+{
+	percpu_ref_put(&folio->pgmap->ref);
+}
+
+static const struct dev_pagemap_ops p2pdma_ops = {
+	.folio_free	= p2pdma_free,
+};
+
+/* Waits until all pages are free. */
+static void free_p2pdma(void *data)
+{
+	struct dev_pagemap *pgmap = data;
+	struct range range = pgmap->range;
+
+	memunmap_pages(pgmap);
+	release_mem_region(range.start, range_len(&range));
+}
+
+static struct dev_pagemap *new_p2pdma(struct kunit *test)
+{
+	struct dev_pagemap *pgmap = kunit_kzalloc(test, sizeof(*pgmap),
+						  GFP_KERNEL);
+	struct resource *res;
+	void *addr;
+
+	KUNIT_ASSERT_NOT_NULL(test, pgmap);
+	res = request_free_mem_region(&iomem_resource, PMD_SIZE, "gup-test");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, res);
+	pgmap->type = MEMORY_DEVICE_PCI_P2PDMA;
+	pgmap->range.start = res->start;
+	pgmap->range.end = res->end;
+	pgmap->nr_range = 1;
+	pgmap->ops = &p2pdma_ops;
+	addr = memremap_pages(pgmap, numa_node_id());
+	if (IS_ERR(addr))
+		release_mem_region(res->start, resource_size(res));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, addr);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_p2pdma,
+							   pgmap));
+	return pgmap;
+}
+
+/* As p2pmem_alloc_mmap() does it. Returns the first of the pages. */
+static struct page *map_p2pdma(struct kunit *test, struct gup_map *map,
+			       unsigned long nr_pages)
+{
+	struct dev_pagemap *pgmap = new_p2pdma(test);
+	struct page *page = pfn_to_page(PHYS_PFN(pgmap->range.start));
+	struct vm_area_struct *vma;
+	unsigned long i;
+
+	mmap_at(test, map->file, nr_pages * PAGE_SIZE, PROT_READ | PROT_WRITE,
+		MAP_SHARED);
+	mmap_write_lock(current->mm);
+	vma = vma_lookup(current->mm, MAP_ADDR);
+	for (i = 0; i < nr_pages; i++) {
+		set_page_count(page + i, 1);
+		percpu_ref_get(&pgmap->ref);
+		KUNIT_EXPECT_EQ(test, 0,
+				vm_insert_page(vma, MAP_ADDR + i * PAGE_SIZE,
+					       page + i));
+		put_page(page + i);
+	}
+	mmap_write_unlock(current->mm);
+	return page;
+}
+
+/* Who wants no pages does not ask what they are. */
+static void p2pdma_populate(struct kunit *test)
+{
+	struct gup_map *map = new_map(test, ANSWER_ERROR);
+	struct page *page = map_p2pdma(test, map, 2);
+
+	map->error = VM_FAULT_SIGBUS;
+	expect_populated(test, MAP_ADDR, 2);
+	KUNIT_EXPECT_EQ(test, map->faults, 0);
+	KUNIT_EXPECT_EQ(test, page_ref_count(page), 1);
+	forget(map);
+}
+
+static void p2pdma_get(struct kunit *test)
+{
+	struct gup_map *map = new_map(test, ANSWER_ERROR);
+	struct page *page = map_p2pdma(test, map, 2);
+	const struct entry *entry;
+
+	map->error = VM_FAULT_SIGBUS;
+	for (entry = entries; entry->name; entry++) {
+		expect_gup(test, entry, MAP_ADDR, 2, 0, -EREMOTEIO);
+		expect_gup(test, entry, MAP_ADDR, 2, FOLL_WRITE, -EREMOTEIO);
+		expect_gup(test, entry, MAP_ADDR, 2, FOLL_PCI_P2PDMA, 2);
+		expect_gup(test, entry, MAP_ADDR, 2,
+			   FOLL_PCI_P2PDMA | FOLL_WRITE, 2);
+		if (entry->pin)
+			expect_gup(test, entry, MAP_ADDR, 2, FOLL_LONGTERM,
+				   -EREMOTEIO);
+	}
+	KUNIT_EXPECT_NULL(test, dump_page_at(test, MAP_ADDR));
+	KUNIT_EXPECT_EQ(test, map->faults, 0);
+	KUNIT_EXPECT_EQ(test, page_ref_count(page), 1);
+	forget(map);
+}
+#else
+static void p2pdma_populate(struct kunit *test)
+{
+	kunit_skip(test, "no PCI peer-to-peer memory");
+}
+
+static void p2pdma_get(struct kunit *test)
+{
+	kunit_skip(test, "no PCI peer-to-peer memory");
+}
+#endif
+
 /* Entries of hugetlb that have no contents, or that no fault makes present */
 
 #ifdef CONFIG_HUGETLB_PAGE
@@ -1451,6 +1577,8 @@ static struct kunit_case gup_test_cases[] = {
 	KUNIT_CASE(killed_wait),
 	KUNIT_CASE_PARAM(migrating_dump, anon_level_gen_params),
 	KUNIT_CASE_PARAM(migrating_force, anon_level_gen_params),
+	KUNIT_CASE(p2pdma_populate),
+	KUNIT_CASE(p2pdma_get),
 	KUNIT_CASE(marker_dump),
 	KUNIT_CASE(protnone_pud_dump),
 	{}
