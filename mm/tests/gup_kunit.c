@@ -21,6 +21,7 @@
 #include <linux/kthread.h>
 #include <linux/leafops.h>
 #include <linux/memblock.h>
+#include <linux/memfd.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
@@ -28,6 +29,7 @@
 #include <linux/pgtable.h>
 #include <linux/rmap.h>
 #include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
 #include "../internal.h"
 #include "mmap_lock.h"
 
@@ -1260,10 +1262,9 @@ static int end_migration(void *data)
 	return 0;
 }
 
-/* An anonymous folio of the order of the test at MAP_ADDR, with a reference */
-static struct folio *anon_folio(struct kunit *test)
+/* An anonymous folio of a level at MAP_ADDR, with a reference */
+static struct folio *anon_folio(struct kunit *test, const struct level *level)
 {
-	const struct level *level = test->param_value;
 	const unsigned int order = depth_order(level->depth);
 	const unsigned long size = PAGE_SIZE << order;
 	struct folio *folio;
@@ -1291,7 +1292,7 @@ static struct folio *anon_folio(struct kunit *test)
  */
 static void start_migration(struct kunit *test, struct migration *migration)
 {
-	migration->folio = anon_folio(test);
+	migration->folio = anon_folio(test, test->param_value);
 	migration->end = false;
 	init_completion(&migration->ended);
 	folio_lock(migration->folio);
@@ -1331,6 +1332,72 @@ static void migrating_force(struct kunit *test)
 	expect_gup(test, &entries[GET_UNLOCKED], MAP_ADDR, 1,
 		   FOLL_FORCE | FOLL_WRITE, 1);
 	finish_migration(&migration);
+}
+
+/* Folios of which no reference can be had: GUP warns, and says -ENOMEM. */
+
+static void expect_no_reference(struct kunit *test, struct folio *folio,
+				int refs, long nr)
+{
+	const int before = folio_ref_count(folio);
+	const struct entry *entry;
+
+	folio_ref_add(folio, refs);
+	for (entry = entries; entry->name; entry++) {
+		if (entry->fast)
+			continue;
+		kunit_warning_suppress(test) {
+			expect_gup(test, entry, MAP_ADDR, nr, FOLL_WRITE,
+				   -ENOMEM);
+			KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+		}
+	}
+	folio_ref_sub(folio, refs);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), before);
+}
+
+static void no_reference(struct kunit *test)
+{
+	struct folio *folio = anon_folio(test, test->param_value);
+
+	/* A batch drops its reference when it is full. */
+	lru_add_drain_all();
+	expect_no_reference(test, folio, INT_MIN, 1);
+	folio_put(folio);
+}
+
+/* The count overflows when the first page is grabbed. */
+static void no_reference_rest(struct kunit *test)
+{
+	struct folio *folio = anon_folio(test, &anon_levels[1]);
+
+	expect_no_reference(test, folio, INT_MAX - folio_ref_count(folio), 2);
+	folio_put(folio);
+}
+
+static void no_reference_memfd(struct kunit *test)
+{
+	struct folio *folio, *pinned;
+	struct file *file;
+	pgoff_t offset;
+
+	if (!IS_ENABLED(CONFIG_SHMEM))
+		kunit_skip(test, "no shmem");
+	file = shmem_file_setup("gup", PAGE_SIZE, EMPTY_VMA_FLAGS);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, put_file,
+							   file));
+	folio = shmem_read_folio(file->f_mapping, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	folio_ref_add(folio, INT_MIN);
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, -ENOMEM,
+				memfd_pin_folios(file, 0, PAGE_SIZE - 1,
+						 &pinned, 1, &offset));
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	folio_ref_sub(folio, INT_MIN);
+	folio_put(folio);
 }
 
 /* Memory of a PCI device that its peers may use */
@@ -1577,6 +1644,9 @@ static struct kunit_case gup_test_cases[] = {
 	KUNIT_CASE(killed_wait),
 	KUNIT_CASE_PARAM(migrating_dump, anon_level_gen_params),
 	KUNIT_CASE_PARAM(migrating_force, anon_level_gen_params),
+	KUNIT_CASE_PARAM(no_reference, anon_level_gen_params),
+	KUNIT_CASE(no_reference_rest),
+	KUNIT_CASE(no_reference_memfd),
 	KUNIT_CASE(p2pdma_populate),
 	KUNIT_CASE(p2pdma_get),
 	KUNIT_CASE(marker_dump),
