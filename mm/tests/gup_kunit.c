@@ -11,6 +11,7 @@
 #include <kunit/test.h>
 #include <linux/anon_inodes.h>
 #include <linux/completion.h>
+#include <linux/debug_locks.h>
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -825,7 +826,56 @@ static void nowait_keeps_lock(struct kunit *test)
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
 	}
 	KUNIT_EXPECT_EQ(test, ret, 0);
+	KUNIT_EXPECT_EQ(test, locked, 0);
 	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(current->mm));
+}
+
+/* fixup_user_fault() does not know how not to wait. */
+static void fixup_waits(struct kunit *test)
+{
+	struct gup_map *map = new_shared_map(test, ANSWER_PAGE, 1);
+	struct mm_struct *mm = current->mm;
+	bool unlocked = false;
+
+	mmap_read_lock(mm);
+	KUNIT_EXPECT_EQ(test, 0, fixup_user_fault(mm, MAP_ADDR, NOWAIT,
+						  &unlocked));
+	mmap_read_unlock(mm);
+	KUNIT_EXPECT_FALSE(test, unlocked);
+	KUNIT_EXPECT_EQ(test, map->flags[0], RETRY | KILL);
+
+	forget(map);
+	mmap_read_lock(mm);
+	KUNIT_EXPECT_EQ(test, 0, fixup_user_fault(mm, MAP_ADDR, 0, NULL));
+	mmap_read_unlock(mm);
+	KUNIT_EXPECT_EQ(test, map->flags[0], 0);
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(mm));
+}
+
+/* A fault drops the lock by mmap_read_unlock(): it has to be held that way. */
+static void unlockable_for_read(struct kunit *test)
+{
+	const bool checked = IS_ENABLED(CONFIG_LOCKDEP) && debug_locks;
+	struct mm_struct *mm;
+	struct page *page;
+	int locked = 1;
+
+	new_shared_map(test, ANSWER_PAGE, 1);
+	mm = current->mm;
+	mmap_write_lock(mm);
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, 1, get_user_pages_remote(mm, MAP_ADDR, 1,
+							       0, &page, NULL));
+		put_page(page);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 0);
+		KUNIT_EXPECT_EQ(test, 1, get_user_pages_remote(mm, MAP_ADDR, 1,
+							       0, &page,
+							       &locked));
+		put_page(page);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, checked);
+	}
+	mmap_write_unlock(mm);
+	KUNIT_EXPECT_EQ(test, locked, 1);
 }
 
 /* faultin_page_range() wants to be told about a lock that it may drop. */
@@ -886,6 +936,71 @@ static void faultin_drops_lock(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, locked, 0);
 	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(current->mm));
 	KUNIT_EXPECT_EQ(test, map->faults, 2);
+}
+
+/* So does populate_vma_page_range(), if it may drop the lock. */
+static void populate_locked(struct kunit *test)
+{
+	struct gup_map *map = new_shared_map(test, ANSWER_PAGE, 1);
+	static const int bad[] = { 0, 2, -1 };
+	struct vm_area_struct *vma;
+	unsigned int i;
+	long ret;
+
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, MAP_ADDR);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		int locked = bad[i];
+
+		kunit_warning_suppress(test) {
+			ret = populate_vma_page_range(vma, MAP_ADDR,
+						      MAP_ADDR + PAGE_SIZE,
+						      &locked);
+			KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+		}
+		KUNIT_EXPECT_EQ(test, ret, -EINVAL);
+		KUNIT_EXPECT_EQ(test, locked, bad[i]);
+	}
+	KUNIT_EXPECT_EQ(test, map->faults, 0);
+	KUNIT_EXPECT_EQ(test, 1, populate_vma_page_range(vma, MAP_ADDR,
+							 MAP_ADDR + PAGE_SIZE,
+							 NULL));
+	mmap_read_unlock(current->mm);
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(current->mm));
+}
+
+/* A dump may drop the lock, that of its caller and its own. */
+static struct page *dump_locked(struct kunit *test, struct gup_map *map,
+				int locked)
+{
+	struct page *page;
+
+	forget(map);
+	if (locked)
+		mmap_read_lock(current->mm);
+	page = get_dump_page(MAP_ADDR, &locked);
+	KUNIT_EXPECT_EQ(test, locked, 0);
+	if (locked)
+		mmap_read_unlock(current->mm);
+	KUNIT_EXPECT_TRUE(test, mmap_lock_is_free(current->mm));
+	KUNIT_EXPECT_EQ(test, map->flags[0], RETRY | KILL);
+	return page;
+}
+
+static void dump_drops_lock(struct kunit *test)
+{
+	struct gup_map *map = new_shared_map(test, ANSWER_RETRY, 1);
+	struct page *page;
+	int locked;
+
+	for (locked = 0; locked <= 1; locked++) {
+		page = dump_locked(test, map, locked);
+		KUNIT_EXPECT_PTR_EQ(test, page, map->page);
+		if (page)
+			put_page(page);
+		KUNIT_EXPECT_EQ(test, map->faults, 2);
+		KUNIT_EXPECT_EQ(test, map->flags[1], RETRY | KILL | TRIED);
+	}
 }
 
 /* Bad numbers and bad flags */
@@ -1149,6 +1264,19 @@ static void killed_fault(struct kunit *test)
 		revive();
 		KUNIT_EXPECT_EQ_MSG(test, ret, -EINTR, "%s", entry->name);
 		KUNIT_EXPECT_EQ(test, locked, !entry->locked);
+	}
+}
+
+static void dump_killed(struct kunit *test)
+{
+	struct gup_map *map = new_shared_map(test, ANSWER_KILL, 1);
+	int locked;
+
+	for (locked = 0; locked <= 1; locked++) {
+		be_mortal();
+		KUNIT_EXPECT_NULL(test, dump_locked(test, map, locked));
+		revive();
+		KUNIT_EXPECT_EQ(test, map->faults, 1);
 	}
 }
 
@@ -1632,8 +1760,12 @@ static struct kunit_case gup_test_cases[] = {
 	KUNIT_CASE(huge_zero_page),
 	KUNIT_CASE_PARAM(fault_flags, fault_flags_gen_params),
 	KUNIT_CASE(nowait_keeps_lock),
+	KUNIT_CASE(fixup_waits),
+	KUNIT_CASE(unlockable_for_read),
 	KUNIT_CASE(faultin_drops_lock),
 	KUNIT_CASE(faultin_locked),
+	KUNIT_CASE(populate_locked),
+	KUNIT_CASE(dump_drops_lock),
 	KUNIT_CASE(no_pages),
 	KUNIT_CASE(no_pages_fast_only),
 	KUNIT_CASE(bad_flags),
@@ -1641,6 +1773,7 @@ static struct kunit_case gup_test_cases[] = {
 	KUNIT_CASE_PARAM(partial, partial_gen_params),
 	KUNIT_CASE(partial_no_vma),
 	KUNIT_CASE(killed_fault),
+	KUNIT_CASE(dump_killed),
 	KUNIT_CASE(killed_wait),
 	KUNIT_CASE_PARAM(migrating_dump, anon_level_gen_params),
 	KUNIT_CASE_PARAM(migrating_force, anon_level_gen_params),
