@@ -16,7 +16,7 @@ override $1 := $$(value $1)
 export $1
 endif
 endef
-$(foreach v,KERNEL ARCH TREE OUT CMD FILES ICOUNT SMP MEM HOST APPEND SILENCE TIMEOUT EXPECT LOG DURATION BREAK FROM CASES WITHOUT,$(eval $(call pass,$v)))
+$(foreach v,KERNEL ARCH TREE OUT CMD FILES ICOUNT SMP MEM HOST APPEND SILENCE TIMEOUT EXPECT LOG DURATION BREAK FROM CASES WITHOUT MUTANTS,$(eval $(call pass,$v)))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -116,6 +116,10 @@ test-detectors:			## see each detector of trouble in a guest fire
 .PHONY: test-reverts
 test-reverts: tree		## leave the patches of GUP out one by one, and see the tests fail that need them
 	@env -u WITHOUT scripts/reverts.sh $(WITHOUT)
+
+.PHONY: mutants
+mutants: base			## break the code in known ways, one kernel for each, and see a KUnit test fail; MUTANTS='regex' takes those of such names
+	@scripts/mutants.sh "$$MUTANTS"
 
 # A directory that OUT names by mistake is left alone.
 ours = cd "$${OUT:-out}" 2>/dev/null && { [ -z "$$OUT" ] || [ -e base.origin ]; }

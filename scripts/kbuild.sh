@@ -38,6 +38,7 @@ choose_kernel()
 	debug)		tree=patched fragments="base debug series kunit tests" ;;
 	release-kunit)	tree=patched fragments="base series kunit tests" ;;
 	trace)		tree=patched fragments="base series trace" ;;
+	mutants)	tree=mutants fragments="base series kunit tests" ;;
 	stock)		tree=base fragments="base" ;;
 	stock-tests)	tree=tests fragments="base debug tests" ;;
 	bisect)		tree=bisect fragments="base $out/bisect.config" ;;

@@ -11,6 +11,7 @@
 . "$(dirname "$0")/lib.sh"
 work=$(scratch)
 . "$(dirname "$0")/ktap.sh"
+. "$(dirname "$0")/kunit.sh"
 
 restore()
 {
@@ -28,16 +29,12 @@ named()
 	     END { sub(/ of gup_kunit.*/, "", text) || text = ""; gsub(/,| and /, " ", text); print text }' "$1"
 }
 
-# boot GLOB LOG: run these tests, and add what fails to $work/failed.  Whatever
-# hangs or dies is to do so soon, and is called (aborted) if it reported nothing.
+# boot GLOB LOG: run these tests, and add what fails to $work/failed
 boot()
 {
 	note "reverts: booting for $1"
-	KERNEL=debug LOG=reverts/$2 TIMEOUT=400 FILES=$root/scripts/guest/kunit CMD=kunit \
-		APPEND="kunit.enable=1 kunit.autorun=0 kunit.filter_glob=$1 oops=panic sysctl.kernel.hung_task_panic=1" \
-		"$root/scripts/boot.sh" >>"$work/said" 2>&1 || :
-	"$root/scripts/results.py" reverts "$out/log/reverts/$2.console" 0 |
-		awk -F '\t' '$1 == "fail" { print $3 }' | sed "s/(aborted)/${1#*.}/" >>"$work/failed"
+	TIMEOUT=400 kunit_boot debug "reverts/$2" "$1" || :
+	kunit_failed "reverts/$2" "$1" >>"$work/failed"
 }
 
 fatal() { sed '1,/gup_fatal_test_cases/d' "$root/mm/tests/gup_kunit.c" | grep -q "KUNIT_CASE.*($1[,)]"; }

@@ -3,7 +3,8 @@
 #
 # Bring a patched source tree up to date: tree.sh patched (out/patched: the
 # base with the whole series), tree.sh tests (out/tests: the base with the lines
-# of the series that are marked [tests]) or tree.sh bisect N (out/bisect: the
+# of the series that are marked [tests]), tree.sh mutants (out/mutants: as
+# out/patched, to be broken by mutants.sh) or tree.sh bisect N (out/bisect: the
 # base with the first N lines).  WITHOUT=NNNN leaves the line of that number out
 # of out/patched, to see what it was there for.
 #
@@ -14,7 +15,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-kind=${1:?patched, tests or bisect}
+kind=${1:?patched, tests, mutants or bisect}
 count=${2:-0}			# of lines, for bisect
 base=$out/base
 tree=$out/$kind
@@ -42,9 +43,10 @@ lines()
 	"$root/scripts/manifest.sh" lines >"$work/all"
 	case $kind in
 	patched)	without ;;
+	mutants)	cat "$work/all" ;;
 	tests)		grep -F '[tests]' "$work/all" || : ;;
 	bisect)		head -n "$count" "$work/all" ;;
-	*)		die "no tree '$kind': there are patched, tests and bisect" ;;
+	*)		die "no tree '$kind': there are patched, tests, mutants and bisect" ;;
 	esac
 }
 

@@ -1,0 +1,14 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Mutants of mm/hmm_ptes.c, which goes through a page table, and of mm/hmm_pte_kind.c, which tells
+# PTEs apart.  Sourced by mutants.sh.
+
+ptes() { mutant mm/hmm_ptes.c "$@"; }
+kind() { mutant mm/hmm_pte_kind.c "$@"; }
+
+# Kinds that are known
+ptes "a pfn behind the last is one" hmm_edge.a_pfn_without_memory_is_an_error \
+	's/likely\(pfn < kinds\[0\].nr\)/likely(pfn <= kinds[0].nr)/'
+ptes "a pfn behind the last is one among four" hmm_edge.a_pfn_without_memory_is_an_error \
+	's/unlikely\(new\[k\] >= kind->nr\)/unlikely(new[k] > kind->nr)/'
