@@ -333,6 +333,28 @@ static void fault_once_per_hugetlb(struct kunit *test)
 	fault_once_per_leaf(test, walk_install_hugetlb_hole, 2);
 }
 
+#if WALK_HAVE_TRACKED
+/* Of three pages of hugetlb the first two are asked for, which is a batch. */
+static void fault_asked_only_hugetlb(struct kunit *test)
+{
+	const unsigned long npages = 3UL << PMD_ORDER, last = npages - 1;
+	struct fault_test *t = fault_start_installed(test, npages,
+						     walk_install_hugetlb_three);
+	unsigned long before;
+
+	fault_ask_one(t, 0, WALK_READ);
+	t->pfns[1UL << PMD_ORDER] = WALK_READ;
+	before = fault_taken();
+	KUNIT_EXPECT_EQ(test, fault_walk(t, true), 0);
+	KUNIT_EXPECT_EQ(test, fault_taken() - before, 2);
+	fault_expect_mapped(t, 0, 2UL << PMD_ORDER);
+	KUNIT_EXPECT_EQ(test, t->pfns[last], 0);
+	KUNIT_EXPECT_EQ(test, walk_mapped(t->env->mm,
+					  WALK_BASE + last * PAGE_SIZE), 0);
+	fault_end(t);
+}
+#endif
+
 /* A sticky bit that is cleared while the page is faulted stays cleared. */
 static unsigned long *fault_array;
 
@@ -436,6 +458,68 @@ static void fault_killed_snapshot(struct kunit *test)
 	fault_end(t);
 }
 
+#if WALK_HAVE_TRACKED
+/* So can one of two pages, between which there is the end of something. */
+static void fault_killed_between(struct kunit *test, struct fault_test *t)
+{
+	allow_kernel_signal(SIGKILL);
+	fault_kill();
+	KUNIT_EXPECT_EQ(test, fault_walk(t, false), -EINTR);
+	flush_signals(current);
+	KUNIT_EXPECT_EQ(test, fault_walk(t, false), 0);
+}
+
+/* With page tables on both sides of @border, and in both of them a page. */
+static void fault_killed_at_border(struct kunit *test, unsigned long border)
+{
+	struct fault_test *t = fault_create(test, border - PAGE_SIZE, 2);
+
+	KUNIT_ASSERT_EQ(test, walk_map_own(t->env, border + PMD_SIZE - WALK_BASE,
+					   MAP_SHARED), 0);
+	fault_add_range(t);
+	fault_populate(t, 0, 2);
+	fault_killed_between(test, t);
+	fault_expect_mapped(t, 0, 2);
+	fault_end(t);
+}
+
+static void fault_killed_between_pmds(struct kunit *test)
+{
+	fault_killed_at_border(test, WALK_BORDER);
+}
+
+static void fault_killed_between_puds(struct kunit *test)
+{
+	fault_killed_at_border(test, WALK_BASE + PUD_SIZE);
+}
+
+/* The second page is behind the vma. */
+static void fault_killed_between_vmas(struct kunit *test)
+{
+	struct fault_test *t = fault_create(test, WALK_BASE, 2);
+
+	KUNIT_ASSERT_EQ(test, walk_map_own(t->env, PAGE_SIZE, MAP_SHARED), 0);
+	fault_add_range(t);
+	fault_killed_between(test, t);
+	fault_end(t);
+}
+
+static int fault_install_hugetlb_border(struct walk_env *env)
+{
+	env->addr = WALK_BORDER - PAGE_SIZE;
+	return walk_install_hugetlb(env);
+}
+
+static void fault_killed_between_hugetlb(struct kunit *test)
+{
+	struct fault_test *t = fault_start_installed(test, 2,
+						     fault_install_hugetlb_border);
+
+	fault_killed_between(test, t);
+	fault_end(t);
+}
+#endif /* WALK_HAVE_TRACKED */
+
 /* The first page was stored: invalidating it spoils what the walk holds. */
 static vm_fault_t fault_and_invalidate(struct walk_env *env,
 				       struct vm_fault *vmf)
@@ -463,6 +547,29 @@ static void fault_invalidated(struct kunit *test)
 	fault_expect_mapped(t, 0, 8);
 	fault_end(t);
 }
+
+#if WALK_HAVE_TRACKED
+/* To be killed is more than to be invalidated: nobody is to try again. */
+static vm_fault_t fault_invalidate_and_kill(struct walk_env *env,
+					    struct vm_fault *vmf)
+{
+	if (vmf->address != env->addr)
+		fault_kill();
+	return fault_and_invalidate(env, vmf);
+}
+
+static void fault_killed_and_invalidated(struct kunit *test)
+{
+	struct fault_test *t = fault_start(test, WALK_BASE, 4);
+
+	allow_kernel_signal(SIGKILL);
+	t->env->fault = fault_invalidate_and_kill;
+	fault_ask_all(t, WALK_READ);
+	KUNIT_EXPECT_EQ(test, fault_walk(t, true), -EINTR);
+	flush_signals(current);
+	fault_end(t);
+}
+#endif
 
 /* An invalidation of other pages does not: not of those that touch it either. */
 static vm_fault_t fault_and_invalidate_others(struct walk_env *env,
@@ -730,6 +837,12 @@ static struct kunit_case fault_cases[] = {
 	KUNIT_CASE_PARAM(fault_killed_unlocked, walk_tracked_params),
 	KUNIT_CASE_PARAM(fault_timeout, walk_tracked_params),
 #if WALK_HAVE_TRACKED
+	KUNIT_CASE_PARAM(fault_asked_only_hugetlb, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_killed_and_invalidated, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_killed_between_pmds, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_killed_between_puds, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_killed_between_vmas, walk_tracked_params),
+	KUNIT_CASE_PARAM(fault_killed_between_hugetlb, walk_tracked_params),
 	KUNIT_CASE_PARAM(fault_lock_dropped, walk_tracked_params),
 	KUNIT_CASE_PARAM(fault_lock_dropped_killed, walk_tracked_params),
 	KUNIT_CASE_PARAM(fault_lock_kept_error, walk_tracked_params),

@@ -174,10 +174,35 @@ static void a_page_behind_those_of_another_stays_by_mask(struct kunit *test)
 	expect_stays(test, 0, HMM_PFN_REQ_FAULT);
 }
 
-#if defined(CONFIG_TRANSPARENT_HUGEPAGE) && defined(CONFIG_SMP)
+/*
+ * The first page that is brought back goes with all memory of that kind to the
+ * caller: whose the others are is looked up again.
+ */
+static void owner_that_changes_with_a_fault(struct kunit *test)
+{
+	struct walk_env *env = private_env(test, walk_install_device_foreign);
+	unsigned long pfns[NR_PAGES] = { };
+	struct walk_range wr;
+
+	env->owner = walk_mem_other_owner();
+	env->gives = env->owner;
+	KUNIT_EXPECT_EQ(test, walk_all(env, &wr, pfns, true, HMM_PFN_REQ_FAULT,
+				       0), 0);
+	KUNIT_EXPECT_EQ(test, env->nr_migrations, 1);
+	KUNIT_EXPECT_EQ(test, pfns[0], walk_mapped(env->mm, env->addr));
+	for (int i = 1; i < NR_PAGES; i++)
+		KUNIT_EXPECT_EQ_MSG(test, pfns[i], (env->pfn + i) |
+				    HMM_PFN_VALID | HMM_PFN_WRITE, "page %d", i);
+	walk_mem_pgmap(WALK_MEM_PRIVATE)->owner = walk_mem_owner();
+	walk_range_del(&wr);
+	walk_env_destroy(env);
+}
+
+#ifdef CONFIG_SMP
 struct snapshot_job {
 	struct mm_struct	*mm;
 	struct walk_range	wr;
+	unsigned long		pfns[NR_PAGES];
 	struct completion	done;
 	bool			begun;
 	int			ret;
@@ -205,52 +230,103 @@ static bool wait_for_walk(const struct snapshot_job *job)
 }
 
 /*
- * The walk has found an own PMD and waits for its lock, to see whose it is.
- * Meanwhile it becomes another one: that is what counts, and it is no hole.
+ * The walk has found an own entry and waits for the lock of it, to see whose it
+ * is. Meanwhile @change makes it another one: that is what counts.
  */
-static void own_pmd_that_changes_under_the_walk(struct kunit *test)
+static void change_under_walk(struct kunit *test, struct walk_env *env,
+			      struct snapshot_job *job, spinlock_t *ptl,
+			      void (*change)(struct walk_env *env))
 {
-	struct walk_env *env = private_env(test, walk_install_device_own_pmd);
-	struct snapshot_job job = { .mm = env->mm };
-	unsigned long pfns[NR_PAGES] = { };
 	struct task_struct *task;
-	spinlock_t *ptl; /* of the PMD */
 	unsigned int cpu;
 	bool begun;
-	pmd_t *pmdp;
 
-	init_completion(&job.done);
-	KUNIT_EXPECT_EQ(test, walk_range_add(env, &job.wr, true, pfns), 0);
-	task = kthread_create(snapshot_thread, &job, "hmm-snapshot");
+	job->mm = env->mm;
+	init_completion(&job->done);
+	KUNIT_EXPECT_EQ(test, walk_range_add(env, &job->wr, true, job->pfns), 0);
+	task = kthread_create(snapshot_thread, job, "hmm-snapshot");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
 
-	pmdp = mm_find_pmd(env->mm, env->addr);
 	migrate_disable();
 	cpu = cpumask_any_but(cpu_online_mask, smp_processor_id());
 	if (cpu < nr_cpu_ids)
 		kthread_bind(task, cpu);
 	/* The walk begins when it cannot get past the lock. */
-	ptl = pmd_lock(env->mm, pmdp);
+	spin_lock(ptl);
 	wake_up_process(task);
-	begun = wait_for_walk(&job);
-	set_pmd_at(env->mm, env->addr & PMD_MASK, pmdp, env->old_pmd);
+	begun = wait_for_walk(job);
+	change(env);
 	spin_unlock(ptl);
 	migrate_enable();
-	wait_for_completion(&job.done);
-	ptl = pmd_lock(env->mm, pmdp);
-	set_pmd_at(env->mm, env->addr & PMD_MASK, pmdp, env->new_pmd);
-	spin_unlock(ptl);
+	wait_for_completion(&job->done);
 
 	KUNIT_EXPECT_TRUE(test, begun);
-	KUNIT_EXPECT_EQ(test, job.ret, 0);
+	KUNIT_EXPECT_EQ(test, job->ret, 0);
+	walk_range_del(&job->wr);
+}
+
+static void put_first_page_back(struct walk_env *env)
+{
+	pte_t *ptep = pte_offset_map(mm_find_pmd(env->mm, env->addr), env->addr);
+
+	ptep_get_and_clear(env->mm, env->addr, ptep);
+	set_pte_at(env->mm, env->addr, ptep, env->old_pte[0]);
+	pte_unmap(ptep);
+}
+
+static void own_page_that_changes_under_the_walk(struct kunit *test)
+{
+	struct walk_env *env = private_env(test, walk_install_device_own);
+	struct snapshot_job job = { };
+	spinlock_t *ptl; /* of the PTEs */
+
+	ptl = pte_lockptr(env->mm, mm_find_pmd(env->mm, env->addr));
+	change_under_walk(test, env, &job, ptl, put_first_page_back);
+	KUNIT_EXPECT_EQ(test, job.pfns[0], pte_pfn(env->old_pte[0]) |
+			HMM_PFN_VALID | HMM_PFN_WRITE);
+	KUNIT_EXPECT_EQ(test, job.pfns[1], (env->pfn + 1) |
+			HMM_PFN_VALID | HMM_PFN_WRITE);
+	walk_env_destroy(env);
+}
+#else
+static void own_page_that_changes_under_the_walk(struct kunit *test)
+{
+	kunit_skip(test, "nobody else to take a lock");
+}
+#endif
+
+#if defined(CONFIG_TRANSPARENT_HUGEPAGE) && defined(CONFIG_SMP)
+static void set_own_pmd(struct walk_env *env, pmd_t pmd)
+{
+	set_pmd_at(env->mm, env->addr & PMD_MASK,
+		   mm_find_pmd(env->mm, env->addr), pmd);
+}
+
+static void put_pmd_back(struct walk_env *env)
+{
+	set_own_pmd(env, env->old_pmd);
+}
+
+static void own_pmd_that_changes_under_the_walk(struct kunit *test)
+{
+	struct walk_env *env = private_env(test, walk_install_device_own_pmd);
+	struct snapshot_job job = { };
+	unsigned long pfn;
+	spinlock_t *ptl; /* of the PMD */
+
+	ptl = pmd_lockptr(env->mm, mm_find_pmd(env->mm, env->addr));
+	change_under_walk(test, env, &job, ptl, put_pmd_back);
 	for (int i = 0; i < NR_PAGES; i++) {
-		KUNIT_EXPECT_TRUE(test, pfns[i] & HMM_PFN_VALID);
-		KUNIT_EXPECT_EQ(test, hmm_pfn_to_map_order(pfns[i]), PMD_ORDER);
-		KUNIT_EXPECT_EQ(test, page_to_pfn(hmm_pfn_to_page(pfns[i])),
-				pmd_pfn(env->old_pmd) + i +
-				((env->addr & ~PMD_MASK) >> PAGE_SHIFT));
+		pfn = pmd_pfn(env->old_pmd) + i +
+		      ((env->addr & ~PMD_MASK) >> PAGE_SHIFT);
+		KUNIT_EXPECT_TRUE(test, job.pfns[i] & HMM_PFN_VALID);
+		KUNIT_EXPECT_EQ(test, hmm_pfn_to_map_order(job.pfns[i]), PMD_ORDER);
+		KUNIT_EXPECT_EQ(test, page_to_pfn(hmm_pfn_to_page(job.pfns[i])),
+				pfn);
 	}
-	walk_range_del(&job.wr);
+	spin_lock(ptl);
+	set_own_pmd(env, env->new_pmd);
+	spin_unlock(ptl);
 	walk_env_destroy(env);
 }
 #else
@@ -301,6 +377,8 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(a_page_behind_those_of_another),
 	KUNIT_CASE(a_page_behind_those_of_another_stays),
 	KUNIT_CASE(a_page_behind_those_of_another_stays_by_mask),
+	KUNIT_CASE(owner_that_changes_with_a_fault),
+	KUNIT_CASE(own_page_that_changes_under_the_walk),
 	KUNIT_CASE(own_pmd_that_changes_under_the_walk),
 	KUNIT_CASE(t14_own_readonly_page_tracked),
 	KUNIT_CASE(t14_own_readonly_pmd_tracked),

@@ -91,6 +91,25 @@ static void t8_hits_add_up(struct kunit *test)
 }
 
 /* Every fifth page is hit, each alone. Nothing adjoins, so eight fit. */
+/* What was hit lies in the first vma and in the last one; no two are alike. */
+static void t8_hits_in_two_of_three_vmas(struct kunit *test)
+{
+	struct hmm_range *range;
+
+	hmm_test_map(test, NULL, 0, 2, PROT_READ | PROT_WRITE);
+	hmm_test_map(test, NULL, 2, 2, PROT_READ);
+	hmm_test_map(test, NULL, 4, 2, PROT_READ | PROT_WRITE);
+	range = fault_range(test, 6);
+	KUNIT_ASSERT_EQ(test, hmm_test_fault(range), 0);
+	hmm_test_forget(range, 6);
+	hmm_test_invalidate(test_mm(test), 0, 1);
+	hmm_test_invalidate(test_mm(test), 5, 1);
+	KUNIT_EXPECT_EQ(test, hmm_test_retry(range), 0);
+	HMM_TEST_WALKED(test, range, 6, { 0, 1 }, { 5, 6 });
+	/* Nobody went on from there: what is behind all of them was not faulted in. */
+	KUNIT_EXPECT_EQ(test, hmm_test_mapped(test_mm(test), 6), 0);
+}
+
 static void t8_eight_pages_are_kept_exactly(struct kunit *test)
 {
 	struct hmm_range *range = faulted_range(test, 300);
@@ -662,6 +681,7 @@ static struct kunit_case hmm_retry_cases[] = {
 	KUNIT_CASE(t1_validity_is_of_the_window),
 	KUNIT_CASE(t8_a_retry_walks_the_pages_that_were_hit),
 	KUNIT_CASE(t8_hits_add_up),
+	KUNIT_CASE(t8_hits_in_two_of_three_vmas),
 	KUNIT_CASE(t8_eight_pages_are_kept_exactly),
 	KUNIT_CASE(t8_the_ninth_is_kept_as_a_chunk),
 	KUNIT_CASE(t8_notes_that_adjoin_share_a_place),

@@ -289,6 +289,8 @@ static vm_fault_t walk_migrate_to_ram(struct vm_fault *vmf)
 	mmap_assert_locked(env->mm);
 	env->nr_migrations++;
 	env->fault_flags |= vmf->flags;
+	if (env->gives)
+		walk_mem_pgmap(WALK_MEM_PRIVATE)->owner = env->gives;
 	if (env->stays)
 		return 0;
 	mmu_notifier_range_init_owner(&range, MMU_NOTIFY_MIGRATE, 0, env->mm,

@@ -177,6 +177,10 @@ static const struct walk_row walk_rows[] = {
 	{ "hugetlb, userfaultfd-wp marker", walk_install_hugetlb_uffd_wp,
 		3, 5, false,
 		{ NOTHING, RO(WALK_PMD), FAIL(-EFAULT) } },
+#if WALK_HAVE_TRACKED
+	{ "hugetlb, userfaultfd-rwp", walk_install_hugetlb_uffd_rwp, 3, 5, false,
+		{ NOTHING, FAIL(-EFAULT), FAIL(-EFAULT) } },
+#endif
 	{ "hugetlb, migration", walk_install_hugetlb_migration, 0, WALK_WHOLE_PMD, true,
 		{ NOTHING, RW(WALK_PMD), RW(WALK_PMD) } },
 	{ "hugetlb, migration, part of one", walk_install_hugetlb_migration,

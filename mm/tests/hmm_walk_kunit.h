@@ -73,6 +73,7 @@ struct walk_env;
  * @vm_flags: further flags of that vma
  * @dax: its inode is one of DAX
  * @stays: ->migrate_to_ram() succeeds and does nothing
+ * @gives: it makes this the owner of all private memory
  * @sparse: the tracked ranges are sparse
  *
  * @nr_faults: calls of @fault
@@ -114,6 +115,7 @@ struct walk_env {
 	vm_flags_t		vm_flags;
 	bool			dax;
 	bool			stays;
+	void			*gives;
 	bool			sparse;
 
 	unsigned int		nr_faults;
@@ -283,6 +285,7 @@ int walk_install_hugetlb(struct walk_env *env);
 int walk_install_hugetlb_ro(struct walk_env *env);
 int walk_install_hugetlb_pud(struct walk_env *env);
 int walk_install_hugetlb_hole(struct walk_env *env);
+int walk_install_hugetlb_three(struct walk_env *env);
 int walk_install_hugetlb_none(struct walk_env *env);
 int walk_install_hugetlb_empty(struct walk_env *env);
 int walk_install_hugetlb_migration(struct walk_env *env);
@@ -290,5 +293,6 @@ int walk_install_hugetlb_poisoned(struct walk_env *env);
 int walk_install_hugetlb_poison_marker(struct walk_env *env);
 int walk_install_hugetlb_wp_marker(struct walk_env *env);
 int walk_install_hugetlb_uffd_wp(struct walk_env *env);
+int walk_install_hugetlb_uffd_rwp(struct walk_env *env);
 
 #endif /* MM_TESTS_HMM_WALK_KUNIT_H */

@@ -654,7 +654,7 @@ int walk_install_mixed_pud_private(struct walk_env *env)
 	return walk_map_pfn_pud(env, VM_MIXEDMAP, MAP_PRIVATE);
 }
 
-/* hugetlb: two pages of the size of a PMD, from the overcommitted pool */
+/* hugetlb: pages of the size of a PMD, most often two, from the overcommitted pool */
 
 #ifdef CONFIG_HUGETLB_PAGE
 static void walk_undo_hugetlb(struct walk_env *env)
@@ -675,7 +675,8 @@ static void walk_undo_hugetlb(struct walk_env *env)
 	walk_unlock_folio(env);
 }
 
-static int walk_map_hugetlb_of(struct walk_env *env, unsigned int shift)
+static int walk_map_hugetlb_of(struct walk_env *env, unsigned int shift,
+			       unsigned int nr)
 {
 	const unsigned long size = 1UL << shift;
 	struct hstate *h = size_to_hstate(size);
@@ -686,14 +687,14 @@ static int walk_map_hugetlb_of(struct walk_env *env, unsigned int shift)
 		return walk_cannot(env, "no hugetlb pages of this size");
 	env->huge_size = size;
 	env->overcommit = h->nr_overcommit_huge_pages;
-	h->nr_overcommit_huge_pages += 2;
+	h->nr_overcommit_huge_pages += nr;
 	env->undo = walk_undo_hugetlb;
-	file = hugetlb_file_setup("hmm_walk", 2 * size,
+	file = hugetlb_file_setup("hmm_walk", nr * size,
 				  mk_vma_flags(VMA_NORESERVE_BIT),
 				  HUGETLB_ANONHUGE_INODE, shift);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	err = walk_map_file(env, file, 2 * size, PROT_READ | PROT_WRITE,
+	err = walk_map_file(env, file, nr * size, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE);
 	fput(file);
 	return err;
@@ -701,7 +702,7 @@ static int walk_map_hugetlb_of(struct walk_env *env, unsigned int shift)
 
 static int walk_map_hugetlb(struct walk_env *env)
 {
-	return walk_map_hugetlb_of(env, PMD_SHIFT);
+	return walk_map_hugetlb_of(env, PMD_SHIFT, 2);
 }
 
 static int walk_replace_huge(struct walk_env *env,
@@ -728,6 +729,11 @@ static int walk_replace_huge(struct walk_env *env,
 int walk_install_hugetlb_hole(struct walk_env *env)
 {
 	return walk_map_hugetlb(env);
+}
+
+int walk_install_hugetlb_three(struct walk_env *env)
+{
+	return walk_map_hugetlb_of(env, PMD_SHIFT, 3);
 }
 
 /* The other page is there, so that there is a table with an empty entry. */
@@ -786,7 +792,7 @@ int walk_install_hugetlb_pud(struct walk_env *env)
 	int err = walk_take_memory(env, WALK_MEM_DAX_PUD);
 
 	if (!err)
-		err = walk_map_hugetlb_of(env, PUD_SHIFT);
+		err = walk_map_hugetlb_of(env, PUD_SHIFT, 2);
 	if (err)
 		return err;
 	mmap_read_lock(env->mm);
@@ -833,6 +839,29 @@ int walk_install_hugetlb_uffd_wp(struct walk_env *env)
 
 	return err ?: walk_register_uffd(env, VM_UFFD_WP);
 }
+
+#ifdef CONFIG_USERFAULTFD_RWP
+static pte_t walk_make_huge_uffd_rwp(struct walk_env *env, pte_t old)
+{
+	pte_t pte = huge_pte_modify(old, PAGE_NONE);
+
+	return huge_pte_mkuffd(arch_make_huge_pte(pte, PMD_SHIFT,
+						  env->vma->vm_flags));
+}
+
+int walk_install_hugetlb_uffd_rwp(struct walk_env *env)
+{
+	int err = walk_install_hugetlb(env);
+
+	err = err ?: walk_replace_huge(env, walk_make_huge_uffd_rwp);
+	return err ?: walk_register_uffd(env, VM_UFFD_RWP);
+}
+#else
+int walk_install_hugetlb_uffd_rwp(struct walk_env *env)
+{
+	return walk_cannot(env, "no such mode of userfaultfd");
+}
+#endif
 
 #ifdef CONFIG_MIGRATION
 static pte_t walk_make_huge_migration(struct walk_env *env, pte_t old)
@@ -881,6 +910,11 @@ int walk_install_hugetlb_poisoned(struct walk_env *env)
 #endif
 
 #else /* CONFIG_HUGETLB_PAGE */
+int walk_install_hugetlb_uffd_rwp(struct walk_env *env)
+{
+	return walk_cannot(env, "no hugetlb");
+}
+
 int walk_install_hugetlb_uffd_wp(struct walk_env *env)
 {
 	return walk_cannot(env, "no hugetlb");
@@ -897,6 +931,11 @@ int walk_install_hugetlb_ro(struct walk_env *env)
 }
 
 int walk_install_hugetlb_hole(struct walk_env *env)
+{
+	return walk_cannot(env, "no hugetlb");
+}
+
+int walk_install_hugetlb_three(struct walk_env *env)
 {
 	return walk_cannot(env, "no hugetlb");
 }

@@ -13,6 +13,8 @@ call "the number is looked at without a fault, too" hmm_hold.hold_invalidated_wi
 call "a number of a later fault makes up for an earlier one" \
 	hmm_edge.legacy_range_is_spoilt_before_it_fails \
 	's/^\t\t\tspoilt = true;/\t\t\tspoilt = !ret;/'
+call "who was killed is told that it is busy" hmm_fault.fault_killed_and_invalidated \
+	's/spoilt \&\& ret != -EINTR \?/spoilt ?/'
 
 # Retries
 call "who is always hit is stuck for ever" hmm_bound.t14_a_fault_that_invalidates_gives_up_legacy \

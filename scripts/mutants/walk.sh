@@ -6,3 +6,21 @@
 
 walk() { mutant mm/hmm_walk.c "$@"; }
 step() { mutant mm/hmm_walk.h "$@"; }
+
+# Between two parts
+walk "a walk of PMDs cannot be killed" hmm_fault.fault_killed_between_pmds \
+	'/^static enum hmm_step hmm_walk_pmds/,/^}/s/step = hmm_walk_pause\(walk\)/step = HMM_NEXT/'
+walk "a walk of PUDs cannot be killed" hmm_fault.fault_killed_between_puds \
+	'/^static enum hmm_step hmm_walk_puds/,/^}/s/step = hmm_walk_pause\(walk\)/step = HMM_NEXT/'
+walk "a walk of vmas cannot be killed" hmm_fault.fault_killed_between_vmas \
+	'/^int hmm_walk_claimed/,/^}/s/step = hmm_walk_pause\(walk\)/step = HMM_NEXT/'
+walk "a walk of hugetlb cannot be killed" hmm_fault.fault_killed_between_hugetlb \
+	'/^static enum hmm_step hmm_walk_hugetlb/,/^}/s/step = hmm_walk_pause\(walk\)/step = HMM_NEXT/'
+
+# hugetlb
+walk "faults of hugetlb go on where nothing is asked for" hmm_fault.fault_asked_only_hugetlb \
+	's/if \(step == HMM_FAULT \&\& !walk->mask\)/if (step == HMM_FAULT)/'
+
+# vmas
+walk "the vma behind the last one is taken for any other" hmm_retry.t8_hits_in_two_of_three_vmas \
+	's/if \(!vma \|\| addr != vma->vm_end\)/if (!vma)/'
