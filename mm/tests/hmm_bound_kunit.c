@@ -228,14 +228,14 @@ static void t14_a_fault_that_invalidates_gives_up_legacy(struct kunit *test)
 static void t14_a_dropped_lock_in_between_goes_on(struct kunit *test)
 {
 	struct plan plan = {
-		.drops_at = 2 * TRIES + 1,
-		.helps_at = 3 * TRIES + 2,
+		.drops_at = (walks() - 1) * TRIES + 1,
+		.helps_at = walks() * TRIES + 2,
 	};
 	struct hmm_test_recorder *recorder = map_plan(test, &plan);
 	struct hmm_range *range = fault_range(test);
 
 	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
-	KUNIT_EXPECT_EQ(test, recorder->faults, 3 * TRIES + 1 + NR);
+	KUNIT_EXPECT_EQ(test, recorder->faults, walks() * TRIES + 1 + NR);
 	hmm_test_expect_mapped(test, range, NR);
 }
 
@@ -264,6 +264,45 @@ static void t14_a_page_that_is_held_for_a_moment(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, recorder->nr_hits[i], TRIES + 1);
 	}
 	KUNIT_EXPECT_LT(test, least, HZ / 20);
+}
+
+/* The one page that is held now, and how often it was faulted in. */
+struct held {
+	unsigned long page;
+	unsigned int faults;
+};
+
+/* Page after page, each until one walk at least has given up on it. */
+static vm_fault_t hold_one_after_the_other(struct hmm_test_recorder *recorder,
+					   struct vm_fault *vmf)
+{
+	struct held *held = recorder->data;
+
+	if (vmf->pgoff != held->page)
+		return vmf->pgoff < held->page ? 0 : VM_FAULT_NOPAGE;
+	if (++held->faults <= 2 * TRIES)
+		return VM_FAULT_NOPAGE;
+	held->page++;
+	held->faults = 0;
+	return 0;
+}
+
+/* That is progress: the call begins to count anew with each of them. */
+static void t14_pages_that_are_held_one_after_the_other(struct kunit *test)
+{
+	const unsigned long nr = 2 * walks();
+	struct hmm_test_recorder *recorder;
+	struct hmm_range *range;
+	struct held held = { };
+
+	recorder = hmm_test_map_recorder(test, nr, PROT_READ, false);
+	recorder->hook = hold_one_after_the_other;
+	recorder->data = &held;
+	range = hmm_test_range(test, test_mm(test), 0, nr);
+	range->default_flags = HMM_PFN_REQ_FAULT;
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_unlocked_timeout(range, 0), 0);
+	KUNIT_EXPECT_EQ(test, held.page, nr);
+	hmm_test_expect_mapped(test, range, nr);
 }
 
 /* It waits with the lock dropped, whenever it may, for what is gone again then. */
@@ -327,6 +366,45 @@ static void t14_a_fault_drops_the_lock_once_locked(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, ret, 0);
 	KUNIT_EXPECT_EQ(test, recorder->faults, 2 * NR);
+}
+
+/* The lock goes with the second page, once; @data: which were told of that. */
+static vm_fault_t drop_lock_at_1(struct hmm_test_recorder *recorder,
+				 struct vm_fault *vmf)
+{
+	unsigned long *told = recorder->data;
+
+	if (vmf->flags & FAULT_FLAG_TRIED)
+		*told |= BIT(vmf->pgoff);
+	if (vmf->pgoff != 1 || recorder->nr_hits[1] > 1)
+		return 0;
+	release_fault_lock(vmf);
+	return VM_FAULT_RETRY;
+}
+
+/* The page behind it is faulted in by the same batch, and was not tried before. */
+static void t14_only_the_page_that_was_tried_is_told(struct kunit *test)
+{
+	struct hmm_range *range = fault_range(test);
+	struct hmm_test_recorder *recorder;
+	unsigned long told = 0;
+	int locked = 1;
+
+	recorder = hmm_test_map_recorder(test, NR, PROT_READ, false);
+	recorder->hook = drop_lock_at_1;
+	recorder->data = &told;
+	mmap_read_lock(test_mm(test));
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_locked(range, &locked), -EBUSY);
+	KUNIT_ASSERT_EQ(test, locked, 0);
+	/* For a batch the page before has to be faulted in as well. */
+	KUNIT_EXPECT_EQ(test, do_madvise(test_mm(test), hmm_test_addr(0),
+					 PAGE_SIZE, MADV_DONTNEED), 0);
+	locked = 1;
+	mmap_read_lock(test_mm(test));
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_locked(range, &locked), 0);
+	mmap_read_unlock(test_mm(test));
+	KUNIT_EXPECT_EQ(test, recorder->faults, NR + 2);
+	KUNIT_EXPECT_EQ(test, told, BIT(1));
 }
 
 /* Each page takes half of the time of the call, and the lock is let go for it. */
@@ -428,9 +506,11 @@ static struct kunit_case hmm_bound_cases[] = {
 	KUNIT_CASE(t14_a_fault_that_invalidates_gives_up_legacy),
 	KUNIT_CASE(t14_a_dropped_lock_in_between_goes_on),
 	KUNIT_CASE(t14_a_page_that_is_held_for_a_moment),
+	KUNIT_CASE(t14_pages_that_are_held_one_after_the_other),
 	KUNIT_CASE(t14_a_fault_drops_the_lock_once),
 	KUNIT_CASE(t14_a_fault_drops_the_lock_once_legacy),
 	KUNIT_CASE(t14_a_fault_drops_the_lock_once_locked),
+	KUNIT_CASE(t14_only_the_page_that_was_tried_is_told),
 	KUNIT_CASE(t7_the_time_begins_anew_with_progress),
 	KUNIT_CASE(t7_the_time_begins_anew_with_progress_legacy),
 	KUNIT_CASE(legacy_call_waits_once_a_round),

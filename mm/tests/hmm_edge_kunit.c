@@ -45,6 +45,12 @@ static void t8_what_was_told_ends_with_the_call(struct kunit *test)
 	hmm_test_forget(range, NR);
 	KUNIT_EXPECT_EQ(test, hmm_test_fault(range), 0);
 	HMM_TEST_WALKED(test, range, NR, { 0, NR });
+
+	hmm_range_retry(range);
+	KUNIT_EXPECT_EQ(test, hmm_range_fault_locked(range, NULL), -EINVAL);
+	hmm_test_forget(range, NR);
+	KUNIT_EXPECT_EQ(test, hmm_test_fault(range), 0);
+	HMM_TEST_WALKED(test, range, NR, { 0, NR });
 }
 
 static void fault_while_killed(struct hmm_test_job *job)
@@ -77,7 +83,8 @@ static vm_fault_t zap_first_page(struct hmm_test_recorder *recorder,
 	return 0;
 }
 
-static void t13_output_is_no_request(struct kunit *test)
+static void expect_no_request(struct kunit *test,
+			      int (*fault)(struct hmm_range *range))
 {
 	struct hmm_test_recorder *recorder;
 	struct hmm_range *range;
@@ -92,10 +99,25 @@ static void t13_output_is_no_request(struct kunit *test)
 	recorder->hook = zap_first_page;
 	memset(range->hmm_pfns, 0, NR * sizeof(*range->hmm_pfns));
 	range->hmm_pfns[1] = HMM_PFN_REQ_FAULT;
-	KUNIT_EXPECT_EQ(test, hmm_test_fault(range), -EBUSY);
+	KUNIT_EXPECT_EQ(test, fault(range), -EBUSY);
 	KUNIT_EXPECT_EQ(test, recorder->nr_hits[0], 1);
 	KUNIT_EXPECT_EQ(test, recorder->nr_hits[1], 1);
 	KUNIT_EXPECT_EQ(test, recorder->faults, 2);
+}
+
+static void t13_output_is_no_request(struct kunit *test)
+{
+	expect_no_request(test, hmm_test_fault);
+}
+
+static int fault_unlocked(struct hmm_range *range)
+{
+	return hmm_range_fault_unlocked_timeout(range, 0);
+}
+
+static void t13_output_is_no_request_unlocked(struct kunit *test)
+{
+	expect_no_request(test, fault_unlocked);
 }
 
 /* Faults come in batches, of pages that are asked for. */
@@ -186,6 +208,60 @@ static void legacy_range_within_a_huge_page(struct kunit *test)
 	expect_within_a_page(test, nr, FAULT_WRITE);
 }
 
+/*
+ * What is alike is stored in blocks of 64. In one of holes there may be errors
+ * now, and one that begins with the right entry may go on with others.
+ */
+static void errors_take_the_place_of_holes(struct kunit *test)
+{
+	const unsigned long nr = 2 * 64;
+	struct hmm_range *range = hmm_test_range(test, test_mm(test), 0, nr);
+
+	memset(range->hmm_pfns, 0, nr * sizeof(*range->hmm_pfns));
+	KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), 0);
+	for (unsigned long i = 0; i < nr; i++)
+		KUNIT_ASSERT_EQ_MSG(test, range->hmm_pfns[i], HMM_PFN_ERROR,
+				    "entry %lu", i);
+}
+
+static void a_block_is_more_than_its_first_entry(struct kunit *test)
+{
+	const unsigned long nr = PTRS_PER_PTE;
+	struct hmm_range *range;
+	unsigned long first;
+
+	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) || !memory_has_room_for(nr))
+		kunit_skip(test, "no huge page to be had");
+	hmm_test_map(test, NULL, 0, nr, PROT_READ | PROT_WRITE);
+	KUNIT_ASSERT_EQ(test, do_madvise(test_mm(test), hmm_test_addr(0),
+					 nr * PAGE_SIZE, MADV_HUGEPAGE), 0);
+	range = hmm_test_range(test, test_mm(test), 0, nr);
+	range->default_flags = FAULT_WRITE;
+	KUNIT_ASSERT_EQ(test, hmm_test_fault(range), 0);
+	first = range->hmm_pfns[0];
+	hmm_test_forget(range, nr);
+	range->hmm_pfns[0] = first;
+	KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), 0);
+	hmm_test_expect_mapped(test, range, nr);
+}
+
+/* PTEs of one kind are stored by fours, and some of their entries have bits. */
+static void sticky_bits_stay_among_many(struct kunit *test)
+{
+	struct hmm_range *range = faulted_range(test);
+	unsigned long bits[NR];
+
+	for (int i = 0; i < NR; i++) {
+		bits[i] = i % 3 ? 0 : HMM_PFN_DMA_MAPPED;
+		range->hmm_pfns[i] = HMM_TEST_UNTOUCHED | bits[i];
+	}
+	KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), 0);
+	for (int i = 0; i < NR; i++)
+		KUNIT_EXPECT_EQ_MSG(test, range->hmm_pfns[i],
+				    hmm_test_mapped(test_mm(test), i) | bits[i],
+				    "entry %d", i);
+}
+
 /* Invalidate what is stored, and fail the next page. */
 static vm_fault_t spoil_and_fail(struct hmm_test_recorder *recorder,
 				 struct vm_fault *vmf)
@@ -273,34 +349,37 @@ static void one_flag_tells_two_ptes_apart(struct kunit *test)
 #ifndef CONFIG_LOCKDEP
 /*
  * No page has such a pfn, so something has gone wrong: the kernel reports it each
- * time that it is looked at, and would turn lockdep off with that.
+ * time that it is looked at, and would turn lockdep off with that. The last one is
+ * among pages that are stored by fours.
  */
 static void a_pfn_without_memory_is_an_error(struct kunit *test)
 {
 	const unsigned long pfn = highest_memmap_pfn + 1;
+	const int bad_pages[] = { 0, 2, NR / 2 };
 	struct hmm_range *range = faulted_range(test);
+	pte_t ptes[ARRAY_SIZE(bad_pages)], bad;
 	unsigned long plain;
-	pte_t ptes[2], bad;
 
 	mmap_write_lock(test_mm(test));
 	plain = hmm_test_mapped(test_mm(test), 1);
-	for (int i = 0; i < 2; i++)
-		ptes[i] = exchange_pte(test_mm(test), 2 * i, __pte(0));
+	for (int i = 0; i < ARRAY_SIZE(bad_pages); i++)
+		ptes[i] = exchange_pte(test_mm(test), bad_pages[i], __pte(0));
 	bad = pfn_pte(pfn, pte_pgprot(ptes[0]));
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < ARRAY_SIZE(bad_pages); i++) {
 		pr_info("expect-splat: BUG: Bad page map\n");
-		exchange_pte(test_mm(test), 2 * i, bad);
+		exchange_pte(test_mm(test), bad_pages[i], bad);
 	}
 	KUNIT_EXPECT_EQ(test, hmm_range_snapshot(range), 0);
-	for (int i = 0; i < 2; i++) {
-		exchange_pte(test_mm(test), 2 * i, __pte(0));
-		exchange_pte(test_mm(test), 2 * i, ptes[i]);
+	for (int i = 0; i < ARRAY_SIZE(bad_pages); i++) {
+		exchange_pte(test_mm(test), bad_pages[i], __pte(0));
+		exchange_pte(test_mm(test), bad_pages[i], ptes[i]);
 	}
 	mmap_write_unlock(test_mm(test));
 	KUNIT_EXPECT_EQ(test, pte_pfn(bad), pfn);
-	KUNIT_EXPECT_EQ(test, range->hmm_pfns[0], HMM_PFN_ERROR);
 	KUNIT_EXPECT_EQ(test, range->hmm_pfns[1], plain);
-	KUNIT_EXPECT_EQ(test, range->hmm_pfns[2], HMM_PFN_ERROR);
+	for (int i = 0; i < ARRAY_SIZE(bad_pages); i++)
+		KUNIT_EXPECT_EQ(test, range->hmm_pfns[bad_pages[i]],
+				HMM_PFN_ERROR);
 }
 #endif /* CONFIG_LOCKDEP */
 
@@ -308,10 +387,14 @@ static struct kunit_case hmm_edge_cases[] = {
 	KUNIT_CASE(t8_what_was_told_ends_with_the_call),
 	KUNIT_CASE(t8_what_was_told_ends_with_a_signal),
 	KUNIT_CASE(t13_output_is_no_request),
+	KUNIT_CASE(t13_output_is_no_request_unlocked),
 	KUNIT_CASE(a_batch_ends_where_nothing_is_asked_for),
 	KUNIT_CASE(one_page_is_asked_for_to_write),
 	KUNIT_CASE(legacy_range_within_a_page),
 	KUNIT_CASE(legacy_range_within_a_huge_page),
+	KUNIT_CASE(errors_take_the_place_of_holes),
+	KUNIT_CASE(sticky_bits_stay_among_many),
+	KUNIT_CASE(a_block_is_more_than_its_first_entry),
 	KUNIT_CASE(legacy_range_is_spoilt_before_it_fails),
 	KUNIT_CASE(an_unstable_mm_is_refused),
 	KUNIT_CASE(one_flag_tells_two_ptes_apart),

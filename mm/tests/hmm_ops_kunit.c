@@ -594,6 +594,37 @@ static void commit_gives_up(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, mutex_is_locked(&mirror->lock));
 }
 
+/* Not before the fifth time; and at the second it is hit, which is a new walk. */
+static int commit_and_be_hit(struct hmm_range *range, void *data)
+{
+	struct mirror *mirror = data;
+
+	if (++mirror->commits > 4)
+		return 0;
+	if (mirror->commits == 2)
+		hmm_test_invalidate(current->mm, 0, 1);
+	return -EAGAIN;
+}
+
+static void lock_nothing(void *data)
+{
+}
+
+static void commit_counts_anew_after_a_walk(struct kunit *test)
+{
+	const struct hmm_commit_ops ops = {
+		.lock = lock_nothing,
+		.unlock = lock_nothing,
+		.commit = commit_and_be_hit,
+	};
+	struct hmm_test_recorder *recorder;
+	struct mirror *mirror = committing(test, &recorder);
+
+	KUNIT_EXPECT_EQ(test, 0, hmm_range_fault_commit(&mirror->range, 0, &ops,
+							mirror));
+	KUNIT_EXPECT_EQ(test, mirror->commits, 5);
+}
+
 /* Each time that it may be committed it has been hit. */
 static void always_hit(void *data)
 {
@@ -678,6 +709,12 @@ static void commit_errno(struct kunit *test)
 	struct mirror *mirror = committing(test, &recorder);
 
 	mirror->result = -ENOSPC;
+	mirror->range.pfn_flags_mask = HMM_PFN_REQ_FAULT;
+	KUNIT_EXPECT_EQ(test, -EINVAL, hmm_range_fault_commit(&mirror->range, 0,
+							      &commit_ops,
+							      mirror));
+	KUNIT_EXPECT_EQ(test, mirror->commits, 0);
+	mirror->range.pfn_flags_mask = 0;
 	KUNIT_EXPECT_EQ(test, -ENOSPC, hmm_range_fault_commit(&mirror->range, 0,
 							      &commit_ops,
 							      mirror));
@@ -706,6 +743,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(commit_reads_what_was_hit_again),
 	KUNIT_CASE(commit_again_without_a_walk),
 	KUNIT_CASE(commit_gives_up),
+	KUNIT_CASE(commit_counts_anew_after_a_walk),
 	KUNIT_CASE(commit_has_one_deadline),
 	KUNIT_CASE(commit_has_one_deadline_for_all_faults),
 	KUNIT_CASE(commit_ends_on_a_fatal_signal),

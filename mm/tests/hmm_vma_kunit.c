@@ -101,6 +101,21 @@ static void two_vmas_need_the_mmap_lock(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fault_needs_mmap_lock(test, range, NULL));
 }
 
+/*
+ * With a mask the array is input. Under the lock of the vma a fault may find that
+ * it needs the other one, when what has been walked is input no more.
+ */
+static void a_mask_needs_the_mmap_lock(struct kunit *test)
+{
+	struct hmm_range *range;
+
+	map_pages(test, 0, 4, PROT_READ);
+	range = fault_range(test, 4, 0);
+	KUNIT_ASSERT_EQ(test, hmm_test_fault(range), 0);
+	range->pfn_flags_mask = HMM_PFN_REQ_FAULT;
+	KUNIT_EXPECT_TRUE(test, fault_needs_mmap_lock(test, range, NULL));
+}
+
 static void a_vma_that_is_changed_needs_the_mmap_lock(struct kunit *test)
 {
 	struct vm_area_struct *vma;
@@ -401,6 +416,7 @@ static struct kunit_case hmm_vma_cases[] = {
 	KUNIT_CASE(present_pages_need_no_mmap_lock),
 	KUNIT_CASE(absent_pages_need_no_mmap_lock),
 	KUNIT_CASE(two_vmas_need_the_mmap_lock),
+	KUNIT_CASE(a_mask_needs_the_mmap_lock),
 	KUNIT_CASE(a_vma_that_is_changed_needs_the_mmap_lock),
 	KUNIT_CASE(no_vma_is_no_page),
 	KUNIT_CASE(a_fault_runs_under_the_lock_of_the_vma),

@@ -16,7 +16,17 @@ call "a number of a later fault makes up for an earlier one" \
 call "who was killed is told that it is busy" hmm_fault.fault_killed_and_invalidated \
 	's/spoilt \&\& ret != -EINTR \?/spoilt ?/'
 
+# With the lock of the caller
+call "a refused call leaves what it was told" hmm_edge.t8_what_was_told_ends_with_the_call \
+	'/^int hmm_range_fault_locked/,/^}/s/if \(!range->notifier\)$/if (false)/'
+
 # Retries
+call "to be stuck at one page and then at another is one thing" \
+	hmm_bound.t14_pages_that_are_held_one_after_the_other \
+	's/ \|\| walk->fault_start != retry->page\)/)/'
+call "a page that was there for a moment was never" \
+	hmm_bound.t14_a_dropped_lock_in_between_goes_on \
+	's/if \(!walk->stuck \|\| walk->fault_start/if (walk->fault_start/'
 call "who is always hit is stuck for ever" hmm_bound.t14_a_fault_that_invalidates_gives_up_legacy \
 	's/ \|\| retry->stuck >= HMM_STUCK_LIMIT\)/)/'
 call "each sleep is as short as the first" hmm_bound.t14_an_unlocked_call_gives_up \
@@ -27,9 +37,19 @@ call "the lock of a vma that was refused is asked for again" hmm_vma.a_call_keep
 	'/^static int hmm_fault_tracked_once/,/^}/s/^\tretry->mmap = true;/\t;/'
 call "a lock that was dropped is no progress" hmm_bound.t7_the_time_begins_anew_with_progress \
 	's/\*dropped = !locked;/*dropped = false;/'
+call "with a mask the lock of the vma is taken" hmm_vma.a_mask_needs_the_mmap_lock \
+	's/retry->mmap = range->pfn_flags_mask;/retry->mmap = false;/'
+call "with a mask it is walked again" hmm_edge.t13_output_is_no_request_unlocked \
+	's/ret != -EBUSY \|\| range->pfn_flags_mask \|\|/ret != -EBUSY ||/'
 call "a call that waits cannot be killed" hmm_edge.t8_what_was_told_ends_with_a_signal \
 	'/^static int hmm_fault_tracked\(/,/^}/s/if \(fatal_signal_pending\(current\)\)/if (false)/'
 call "the time of a commit begins anew" hmm_ops.commit_has_one_deadline_for_all_faults \
 	's/if \(dropped \&\& !retry->in_all\)/if (dropped)/'
 call "the last user is put here" hmm_vma.t12_the_last_user_is_put_elsewhere \
 	'/^int hmm_range_fault_unlocked_timeout/,/^}/s/mmput_async\(mm\)/mmput(mm)/'
+
+# Commits
+call "the tries of a commit count from the first walk on" hmm_ops.commit_counts_anew_after_a_walk \
+	'/^static int hmm_fault_and_commit/,/^}/s/^\t\t\ttries = 0;/\t\t\t;/'
+call "a commit takes requests by page" hmm_ops.commit_errno \
+	's/!hmm_range_tracker\(range\) \|\| range->pfn_flags_mask/!hmm_range_tracker(range)/'

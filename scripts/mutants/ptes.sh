@@ -19,3 +19,5 @@ ptes "a pfn behind the last is one" hmm_edge.a_pfn_without_memory_is_an_error \
 	's/likely\(pfn < kinds\[0\].nr\)/likely(pfn <= kinds[0].nr)/'
 ptes "a pfn behind the last is one among four" hmm_edge.a_pfn_without_memory_is_an_error \
 	's/unlikely\(new\[k\] >= kind->nr\)/unlikely(new[k] > kind->nr)/'
+ptes "four at once lose their sticky bits" hmm_edge.sticky_bits_stay_among_many \
+	's/unlikely\(bits \& HMM_PFN_STICKY\)/unlikely(bits \& 0)/'

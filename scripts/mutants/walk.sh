@@ -24,3 +24,8 @@ walk "faults of hugetlb go on where nothing is asked for" hmm_fault.fault_asked_
 # vmas
 walk "the vma behind the last one is taken for any other" hmm_retry.t8_hits_in_two_of_three_vmas \
 	's/if \(!vma \|\| addr != vma->vm_end\)/if (!vma)/'
+
+# Faults
+walk "the next page of a batch is told of the one that was tried" \
+	hmm_bound.t14_only_the_page_that_was_tried_is_told \
+	's/flags \&= ~FAULT_FLAG_TRIED;/;/'
