@@ -306,6 +306,23 @@ static void leaf_random_whole(struct kunit *test)
 	}
 }
 
+/* Nothing that was hit takes nothing along, also in the middle of a leaf. */
+static void leaf_nothing_is_widened(struct kunit *test)
+{
+	struct leaf_test *t = leaf_test_param(test, HMM_DMA_WHOLE_LEAVES);
+
+	KUNIT_ASSERT_EQ(test, 0, leaf_map(t, 0, t->nr));
+	for (size_t i = 1; i < t->nr; i++) {
+		size_t first = i, nr = 0;
+
+		hmm_dma_widen(&t->map, &first, &nr);
+		KUNIT_EXPECT_EQ(test, first, i);
+		KUNIT_EXPECT_EQ(test, nr, 0);
+		KUNIT_EXPECT_FALSE(test, hmm_dma_unmap_range(t->dev, &t->map, i, 0));
+	}
+	leaf_check(test, t);
+}
+
 /* Each leaf of the CPU gets the largest that its addresses allow for. */
 static void leaf_whole_is_large(struct kunit *test)
 {
@@ -501,6 +518,20 @@ static void segments_permissions(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, segments_check(test, t, small + 1, 9));
 }
 
+/* What is mapped still, and was not found by the last walk. */
+static void segments_are_valid(struct kunit *test)
+{
+	struct leaf_test *t = leaf_test_param(test, 0);
+	size_t small = t->shift + LARGE_PAGES, tail = small + SMALL_PAGES;
+
+	KUNIT_ASSERT_EQ(test, 0, leaf_map(t, 0, t->nr));
+	for (size_t i = small; i < tail; i++)
+		t->map.pfn_list[i] = HMM_PFN_DMA_MAPPED;
+	bitmap_clear(t->mapped, small, SMALL_PAGES);
+	KUNIT_EXPECT_EQ(test, 2, segments_check(test, t, 0, t->nr));
+	KUNIT_EXPECT_EQ(test, 0, segments_check(test, t, small, 1));
+}
+
 /* No IOVA for the whole map is to be had: each page has an address of its own. */
 static void segments_list(struct kunit *test)
 {
@@ -563,11 +594,13 @@ static struct kunit_case hmm_dma_leaf_cases[] = {
 	KUNIT_CASE_PARAM(leaf_random, leaf_gen_params),
 	KUNIT_CASE_PARAM(leaf_small_links, leaf_gen_params),
 	KUNIT_CASE_PARAM(leaf_random_whole, leaf_gen_params),
+	KUNIT_CASE_PARAM(leaf_nothing_is_widened, leaf_gen_params),
 	KUNIT_CASE_PARAM(leaf_whole_is_large, leaf_gen_params),
 	KUNIT_CASE_PARAM(leaf_fails, leaf_gen_params),
 	KUNIT_CASE_PARAM(leaf_foreign_array, leaf_gen_params),
 	KUNIT_CASE_PARAM(segments_iova, leaf_gen_params),
 	KUNIT_CASE_PARAM(segments_permissions, leaf_gen_params),
+	KUNIT_CASE_PARAM(segments_are_valid, leaf_gen_params),
 	KUNIT_CASE(segments_list),
 	KUNIT_CASE(segments_direct),
 	{}
