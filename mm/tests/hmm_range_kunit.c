@@ -87,8 +87,8 @@ struct watcher {
 	struct mmu_notifier plain;
 	struct mmu_interval_notifier interval;
 	struct hmm_range *range;
-	/* Refuse when it may not block. */
-	bool plain_refuses, interval_refuses;
+	/* Refuse when it may not block; or also when it may. */
+	bool plain_refuses, interval_refuses, plain_refuses_all;
 	/* How often each was called, and how often the range was valid then. */
 	int plain_calls, interval_calls, release_calls;
 	int valid;
@@ -101,6 +101,8 @@ static int watch_start(struct mmu_notifier *plain,
 
 	watcher->plain_calls++;
 	watcher->valid += hmm_range_valid(watcher->range);
+	if (watcher->plain_refuses_all)
+		return -EAGAIN;
 	if (watcher->plain_refuses && !mmu_notifier_range_blockable(invalidation))
 		return -EAGAIN;
 	return 0;
@@ -469,6 +471,78 @@ static void t5_refused_while_another_is_in_flight(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), -EBUSY);
 	hmm_test_end(test, other);
 	expect_taken_back(test, watcher);
+	unwatch(test, watcher);
+}
+
+/* Against the rules, and the kernel says so: its end comes all the same. */
+static void t5_a_blocking_one_is_refused(struct kunit *test)
+{
+	struct mm_struct *mm = test_mm(test);
+	struct hmm_range *range = hmm_test_range(test, mm, 10, 10);
+	struct watcher *watcher = watch(test, range);
+	struct mmu_notifier_range *invalidation = NULL;
+
+	watcher->plain_refuses_all = true;
+	kunit_warning_suppress(test) {
+		invalidation = hmm_test_start(test, mm, 15, 1);
+	}
+	watcher->plain_refuses_all = false;
+	KUNIT_EXPECT_EQ(test, watcher->plain_calls, 1);
+	KUNIT_EXPECT_FALSE(test, can_walk(range));
+	KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), -EBUSY);
+	hmm_test_end(test, invalidation);
+	expect_taken_back(test, watcher);
+	unwatch(test, watcher);
+}
+
+/* A plain notifier that has both callbacks. */
+struct paired {
+	struct mmu_notifier plain;
+	int starts, ends;
+};
+
+static int paired_start(struct mmu_notifier *plain,
+			const struct mmu_notifier_range *invalidation)
+{
+	container_of(plain, struct paired, plain)->starts++;
+	return 0;
+}
+
+static void paired_end(struct mmu_notifier *plain,
+		       const struct mmu_notifier_range *invalidation)
+{
+	container_of(plain, struct paired, plain)->ends++;
+}
+
+static const struct mmu_notifier_ops paired_ops = {
+	.invalidate_range_start = paired_start,
+	.invalidate_range_end = paired_end,
+};
+
+/* One refuses, and each other one is told of the end once: or never was of any. */
+static void t5_those_that_started_are_told_of_the_end(struct kunit *test)
+{
+	struct mm_struct *mm = test_mm(test);
+	struct hmm_range *range = hmm_test_range(test, mm, 10, 10);
+	struct watcher *watcher = watch(test, range);
+	struct paired paired = { .plain.ops = &paired_ops };
+
+	KUNIT_ASSERT_EQ(test, mmu_notifier_register(&paired.plain, mm), 0);
+	watcher->plain_refuses = true;
+	KUNIT_EXPECT_EQ(test, start_nonblock(test, mm, 15, 1), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, paired.starts, 1);
+	KUNIT_EXPECT_EQ(test, paired.ends, 1);
+
+	watcher->interval_refuses = true;
+	KUNIT_EXPECT_EQ(test, start_nonblock(test, mm, 15, 1), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, paired.starts, 1);
+	KUNIT_EXPECT_EQ(test, paired.ends, 1);
+
+	hmm_test_invalidate(mm, 15, 1);
+	KUNIT_EXPECT_EQ(test, paired.starts, 2);
+	KUNIT_EXPECT_EQ(test, paired.ends, 2);
+	expect_taken_back(test, watcher);
+	mmu_notifier_unregister(&paired.plain, mm);
 	unwatch(test, watcher);
 }
 
@@ -1317,6 +1391,8 @@ static struct kunit_case hmm_range_cases[] = {
 	KUNIT_CASE(t5_an_interval_notifier_refuses),
 	KUNIT_CASE(t5_both_refuse),
 	KUNIT_CASE(t5_refused_while_another_is_in_flight),
+	KUNIT_CASE(t5_a_blocking_one_is_refused),
+	KUNIT_CASE(t5_those_that_started_are_told_of_the_end),
 	KUNIT_CASE(t6_registered_in_mid_invalidation),
 	KUNIT_CASE(t6_registered_in_mid_own_invalidation),
 	KUNIT_CASE(t6_recorded_while_no_range_is_registered),
