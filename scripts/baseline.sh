@@ -10,7 +10,7 @@
 . "$(dirname "$0")/lib.sh"
 
 dir=$out/log/test
-suites=(mm-debug mm-debug-long mm-release mm-release-long hmm-debug hmm-release own-debug kunit)
+suites=(mm-debug mm-debug-long mm-release mm-release-long hmm-debug hmm-release own-debug rdma rdma-long kunit)
 
 # The tests that kill the base, each in a suite of its own: see suite.sh.
 mapfile -t fatal < <(sed '1,/gup_fatal_test_cases/d' "$root/mm/tests/gup_kunit.c" |

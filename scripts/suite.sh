@@ -171,8 +171,11 @@ arm64_kunit()
 	run_kunit "$1" 'kunit -x hmm_dma_edu'
 }
 
-# rdma-core's own tests, whose on-demand paging is a driver that uses HMM
-suite_rdma()
+# rdma-core's own tests, whose on-demand paging is a driver that uses HMM; and those that do not come near it
+suite_rdma() { rdma; }
+suite_rdma_long() { rdma all; }
+
+rdma()
 {
 	local tests
 
@@ -181,7 +184,7 @@ suite_rdma()
 		return
 	fi
 	tests=$("$root/scripts/rdma-core.sh")
-	"${guest[@]}" KERNEL="$debug" HOST=1 MEM=4G SMP=4 CMD="'$root/scripts/guest/rdma' '$tests'" \
+	"${guest[@]}" KERNEL="$debug" HOST=1 MEM=4G SMP=4 CMD="'$root/scripts/guest/rdma' '$tests' $*" \
 		"$root/scripts/boot.sh" | tee "$report" | sed -u '/^ *#/d'
 }
 

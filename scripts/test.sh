@@ -15,7 +15,7 @@
 . "$(dirname "$0")/lib.sh"
 
 suites=(self lint hmm-release hmm-debug drivers configs arches detectors mm-debug own-debug stress-debug mm-release rdma kunit stress-release dma model harness)
-long=(arm64-64k arm64-4k release-kunit release-own trace mm-release-long mm-debug-long)	# a kernel of their own, or ten minutes
+long=(arm64-64k arm64-4k release-kunit release-own trace rdma-long mm-release-long mm-debug-long)	# a kernel of their own, or ten minutes
 passed=$out/passed		# SUITE: the digests of its inputs when it passed last
 
 # STOCK=1: on the kernels without the series, for baseline.sh
