@@ -262,6 +262,19 @@ static void sticky_bits_stay_among_many(struct kunit *test)
 				    "entry %d", i);
 }
 
+/* And none behind the window, where there are PTEs of that kind, too. */
+static void fours_end_with_the_window(struct kunit *test)
+{
+	struct hmm_range *range = faulted_range(test);
+
+	for (unsigned long nr = NR / 2; nr < NR / 2 + 4; nr++) {
+		range->end = hmm_test_addr(nr);
+		hmm_test_forget(range, NR);
+		KUNIT_EXPECT_EQ(test, hmm_test_snapshot(range), 0);
+		HMM_TEST_WALKED(test, range, NR, { 0, nr });
+	}
+}
+
 /* Invalidate what is stored, and fail the next page. */
 static vm_fault_t spoil_and_fail(struct hmm_test_recorder *recorder,
 				 struct vm_fault *vmf)
@@ -394,6 +407,7 @@ static struct kunit_case hmm_edge_cases[] = {
 	KUNIT_CASE(legacy_range_within_a_huge_page),
 	KUNIT_CASE(errors_take_the_place_of_holes),
 	KUNIT_CASE(sticky_bits_stay_among_many),
+	KUNIT_CASE(fours_end_with_the_window),
 	KUNIT_CASE(a_block_is_more_than_its_first_entry),
 	KUNIT_CASE(legacy_range_is_spoilt_before_it_fails),
 	KUNIT_CASE(an_unstable_mm_is_refused),

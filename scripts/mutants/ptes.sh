@@ -7,6 +7,10 @@
 ptes() { mutant mm/hmm_ptes.c "$@"; }
 kind() { mutant mm/hmm_pte_kind.c "$@"; }
 
+# Batches of faults
+ptes "a batch ends a page too late" hmm_fault.fault_missing_only \
+	'/^hmm_ptes_that_are/,/^}/s/while \(i < nr \&\& so/while (i <= nr \&\& so/'
+
 # Device private pages
 ptes "a private page is what it was before its lock" \
 	hmm_private.own_page_that_changes_under_the_walk \
@@ -21,3 +25,14 @@ ptes "a pfn behind the last is one among four" hmm_edge.a_pfn_without_memory_is_
 	's/unlikely\(new\[k\] >= kind->nr\)/unlikely(new[k] > kind->nr)/'
 ptes "four at once lose their sticky bits" hmm_edge.sticky_bits_stay_among_many \
 	's/unlikely\(bits \& HMM_PFN_STICKY\)/unlikely(bits \& 0)/'
+ptes "four at once go beyond the end" hmm_edge.fours_end_with_the_window \
+	's/while \(i \+ HMM_PTES <= nr \&\&$/while (i < nr \&\&/'
+kind "any difference is one of pfns" hmm_kind.kinds_in_pairs \
+	's/kind->nr = min\(highest_memmap_pfn \+ 1,/kind->nr = max(ULONG_MAX,/'
+kind "the highest pfn has one above" hmm_edge.a_pfn_without_memory_is_an_error \
+	's/min\(highest_memmap_pfn \+ 1,/min(highest_memmap_pfn + 2,/'
+kind "a device's pages have their pfn, whoever it belongs to" \
+	hmm_private.a_page_behind_those_of_another \
+	's/kind->reported = new \? ~0UL : 0;/kind->reported = ~0UL;/'
+kind "all pages of devices are of one memory" hmm_private.a_page_behind_those_of_another \
+	's/kind->nr = private->nr;/kind->nr = ~0UL;/'

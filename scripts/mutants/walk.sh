@@ -20,10 +20,14 @@ walk "a walk of hugetlb cannot be killed" hmm_fault.fault_killed_between_hugetlb
 # hugetlb
 walk "faults of hugetlb go on where nothing is asked for" hmm_fault.fault_asked_only_hugetlb \
 	's/if \(step == HMM_FAULT \&\& !walk->mask\)/if (step == HMM_FAULT)/'
+walk "hugetlb is walked without its lock" hmm_hold.hold_invalidated_without_a_fault \
+	'/^static enum hmm_step hmm_walk_hugetlb/,/^}/s/hugetlb_vma_(un)?lock_read\(vma\);/;/'
 
 # vmas
 walk "the vma behind the last one is taken for any other" hmm_retry.t8_hits_in_two_of_three_vmas \
 	's/if \(!vma \|\| addr != vma->vm_end\)/if (!vma)/'
+walk "what is behind a vma is a part of it" hmm_fault.fault_unasked_error \
+	's/addr, min\(end, vma->vm_end\)\)/addr, end)/'
 
 # Faults
 walk "the next page of a batch is told of the one that was tried" \
