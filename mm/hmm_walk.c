@@ -435,7 +435,8 @@ static enum hmm_step hmm_walk_puds(struct hmm_walk *walk,
 	pud_t *pudp;
 
 	for (;; addr = next) {
-		next = pud_addr_end(addr, end);
+		/* Where PUDs are folded, pud_addr_end() is the end. */
+		next = pud_addr_end(addr, pgd_addr_end(addr, end));
 		pudp = hmm_find_pud(vma->vm_mm, addr);
 		if (pudp)
 			step = hmm_walk_pud(walk, vma, pudp, addr, next);
