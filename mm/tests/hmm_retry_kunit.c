@@ -90,7 +90,6 @@ static void t8_hits_add_up(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, hmm_range_valid(range));
 }
 
-/* Every fifth page is hit, each alone. Nothing adjoins, so eight fit. */
 /* What was hit lies in the first vma and in the last one; no two are alike. */
 static void t8_hits_in_two_of_three_vmas(struct kunit *test)
 {
@@ -110,6 +109,7 @@ static void t8_hits_in_two_of_three_vmas(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hmm_test_mapped(test_mm(test), 6), 0);
 }
 
+/* Every fifth page is hit, each alone. Nothing adjoins, so eight fit. */
 static void t8_eight_pages_are_kept_exactly(struct kunit *test)
 {
 	struct hmm_range *range = faulted_range(test, 300);
